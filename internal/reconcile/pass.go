@@ -1,0 +1,56 @@
+// Package reconcile makes one pass over a stack, and repeats it: fetch, load, observe, plan, run, and an account of all that.
+// It knows no kind, no Git, no YAML and no metric; memory between passes is a cache, never the truth.
+package reconcile
+
+import (
+	"context"
+	"io/fs"
+	"time"
+
+	"recsysd.dev/recsysd/internal/plan"
+	"recsysd.dev/recsysd/internal/resource"
+)
+
+// Revision is one commit of the stack's repository, readable until the source is closed.
+type Revision struct {
+	Commit string // full hash; for a local file, the SHA-256 of its content
+	Tree   fs.FS
+}
+
+// Source is where revisions come from. It polls on its own; no call waits for the network longer than its context.
+type Source interface {
+	// Fetch returns the newest revision already known. With an error it may still return one, the last that was reached.
+	Fetch(ctx context.Context) (Revision, error)
+	// Keep marks a revision as good: it stays readable, across restarts, until another is kept.
+	Keep(ctx context.Context, r Revision) error
+	// Kept returns the revision last kept; ok is false if there is none.
+	Kept(ctx context.Context) (r Revision, ok bool, err error)
+}
+
+// Load reads a revision's stack. It is wired to the desired room; errors name file, line and column.
+type Load func(ctx context.Context, r Revision, now time.Time) ([]resource.Resource, error)
+
+// Kick asks for a pass now. Empty Refs: over everything.
+type Kick struct {
+	Refs []resource.Ref
+	Why  string
+}
+
+// Pass is the full account of one pass. Everything that anyone sees is made from passes and from nothing else.
+type Pass struct {
+	Stack     string
+	Attempted string // commit
+	Applied   string // newest commit that converged, so far
+	Start     time.Time
+	End       time.Time
+	Why       string // what asked for it
+	Partial   bool   // made from a Kick with Refs
+	Want      []resource.Resource
+	Seen      []resource.Observation // the newest look at each resource; after the steps
+	Plan      plan.Plan
+	Results   []plan.Result // same order as Plan.Steps
+	Suspended string        // reason, if the whole stack is
+	SourceErr error         // Git could not be reached, or refused
+	StackErr  error         // the newest revision's stack is invalid
+	Err       error         // the pass could not be made at all
+}

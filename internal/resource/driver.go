@@ -1,0 +1,70 @@
+package resource
+
+import (
+	"context"
+	"errors"
+)
+
+// Spec is a kind's settings struct S: pure data, no I/O. The wanted and the live world are both reported in it, so like
+// is compared with like. A plain field is always compared; a nil pointer means "not ours, leave it alone"; zero is a value.
+// What only the driver needs (versions, etags) is left out of JSON, which is what hashes are made from.
+type Spec[S any] interface {
+	Ref() Ref
+	Needs() []Need
+	Lifetime() Lifetime
+	// Validate reports every value that the provider would refuse and that can be known offline, joined.
+	Validate() error
+	// Diff reports how live differs from the receiver, sorted by field. Equal in meaning is equal.
+	Diff(live S) []Change
+}
+
+// Driver reads and writes the resources of one kind for one stack. No call waits for the provider to finish: progress is
+// what the next Observe sees. Every call is idempotent and safe for concurrent use, and returns within its context.
+//
+// Errors say what happens next: ErrUnavailable (what it stands on is not there yet: wait), ErrRejected (the provider will
+// never take this spec: do not retry it), any other (retry later).
+type Driver[S Spec[S]] interface {
+	// Observe reports those named in want, by name, and every other resource that carries this stack's mark. It never
+	// writes. What is absent is left out; what could not be read is reported with State Unknown and the reason in Detail.
+	// An error means that nothing of this kind is known.
+	Observe(ctx context.Context, want []S) (Seen[S], error)
+	// Create makes a resource that is absent. If it exists after all, that is an error to be retried: look again.
+	Create(ctx context.Context, want S) error
+	// Update brings live, as Observe reported it, to want. drift is what was decided on: the differences that may change
+	// in place, or marks alone. It may do a part and leave the rest to the next pass. A write is refused by
+	// the provider if the resource has changed since it was observed, wherever the provider can do that.
+	Update(ctx context.Context, want, live S, drift []Change) error
+	// Delete begins the removal of live; absent is success. With replace, a Create of the same name follows, and
+	// what that can take over is left standing.
+	Delete(ctx context.Context, live S, replace bool) error
+}
+
+// Seen is what one Observe saw.
+type Seen[S any] struct {
+	Live []Live[S]
+	// Unlisted holds, by Ref.Kind, why the listing failed although what is named was read: resources of that kind are not removed.
+	Unlisted map[string]error
+	// Notices are for people: they change nothing.
+	Notices []string
+}
+
+// Live is one existing resource.
+type Live[S any] struct {
+	Spec        S
+	Want        *S // the wanted spec as the provider would store it; nil: as it was given. Diff is Want against Spec
+	State       State
+	Owned       bool
+	Entry       string
+	Unprotected string
+	Detail      string
+	Version     string // "": made from Spec
+	Outputs     map[string]string
+	Notices     []string
+}
+
+var (
+	// ErrUnavailable: what the resource stands on is not there yet.
+	ErrUnavailable = errors.New("not available yet")
+	// ErrRejected: the provider will not take this spec, however often it is asked.
+	ErrRejected = errors.New("rejected")
+)

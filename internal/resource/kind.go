@@ -1,0 +1,121 @@
+package resource
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"fmt"
+)
+
+// Kind is a driver with its settings struct erased, so that the engine can hold all kinds in one slice. This file is the only
+// one in the program that asserts a spec's type.
+type Kind struct {
+	Name string // of the driver: cluster, bucket, registry, kube
+
+	owns    func(spec any) bool
+	observe func(ctx context.Context, want []Resource) (Sight, error)
+	create  func(ctx context.Context, want Resource) error
+	update  func(ctx context.Context, want Resource, live Observation, drift []Change) error
+	remove  func(ctx context.Context, live Observation, replace bool) error
+}
+
+// Sight is what one Observe of a Kind saw. See Seen.
+type Sight struct {
+	Found    []Observation
+	Unlisted map[string]error
+	Notices  []string
+}
+
+// Owns reports whether r is described by this kind's settings struct.
+func (k Kind) Owns(r Resource) bool { return k.owns(r.Spec) }
+
+// Observe looks at the resources of want that this kind owns and at all that carry the stack's mark. Like the other
+// calls it follows the contract of Driver.
+func (k Kind) Observe(ctx context.Context, want []Resource) (Sight, error) {
+	return k.observe(ctx, want)
+}
+
+// Create makes want, which is absent.
+func (k Kind) Create(ctx context.Context, want Resource) error { return k.create(ctx, want) }
+
+// Update brings live to want.
+func (k Kind) Update(ctx context.Context, want Resource, live Observation, drift []Change) error {
+	return k.update(ctx, want, live, drift)
+}
+
+// Delete removes live, an observation made by this kind.
+func (k Kind) Delete(ctx context.Context, live Observation, replace bool) error {
+	return k.remove(ctx, live, replace)
+}
+
+// Of wraps a kind's settings struct as a wanted resource, protected until the stack says otherwise.
+func Of[S Spec[S]](s S) Resource {
+	return Resource{Ref: s.Ref(), Spec: s, Hash: hash(s), Needs: s.Needs(), Lifetime: s.Lifetime(), Protect: true}
+}
+
+// NewKind erases S.
+func NewKind[S Spec[S]](name string, d Driver[S]) Kind {
+	return Kind{
+		Name: name,
+		owns: func(spec any) bool { _, ok := spec.(S); return ok },
+		observe: func(ctx context.Context, want []Resource) (Sight, error) {
+			var specs []S
+			wanted := map[Ref]S{}
+			for _, r := range want {
+				if s, ok := r.Spec.(S); ok {
+					specs = append(specs, s)
+					wanted[r.Ref] = s
+				}
+			}
+			seen, err := d.Observe(ctx, specs)
+			if err != nil {
+				return Sight{}, err
+			}
+			sight := Sight{Unlisted: seen.Unlisted, Notices: seen.Notices}
+			for _, l := range seen.Live {
+				want, ok := wanted[l.Spec.Ref()]
+				sight.Found = append(sight.Found, observation(l, want, ok))
+			}
+			return sight, nil
+		},
+		create: func(ctx context.Context, want Resource) error { return d.Create(ctx, want.Spec.(S)) },
+		update: func(ctx context.Context, want Resource, live Observation, drift []Change) error {
+			return d.Update(ctx, want.Spec.(S), live.live.(S), drift)
+		},
+		remove: func(ctx context.Context, live Observation, replace bool) error {
+			return d.Delete(ctx, live.live.(S), replace)
+		},
+	}
+}
+
+func observation[S Spec[S]](l Live[S], want S, wanted bool) Observation {
+	o := Observation{
+		Ref: l.Spec.Ref(), State: l.State, Owned: l.Owned, Lifetime: l.Spec.Lifetime(), Needs: l.Spec.Needs(),
+		Entry: l.Entry, Unprotected: l.Unprotected, Detail: l.Detail, Version: l.Version, Outputs: l.Outputs,
+		Notices: l.Notices, live: l.Spec,
+	}
+	if o.State == Unknown {
+		return o
+	}
+	if o.Version == "" {
+		o.Version = hash(l.Spec)
+	}
+	if wanted {
+		if l.Want != nil {
+			want = *l.Want
+		}
+		o.Diff = want.Diff(l.Spec)
+	}
+	return o
+}
+
+// hash is of the JSON form: struct fields in order, map keys sorted.
+func hash(spec any) string {
+	b, err := json.Marshal(spec)
+	if err != nil {
+		panic(fmt.Sprintf("resource: a spec that JSON cannot hold: %T: %v", spec, err)) // a programming mistake in the kind
+	}
+	sum := sha256.Sum256(b)
+	return hex.EncodeToString(sum[:8])
+}

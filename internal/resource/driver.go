@@ -24,10 +24,10 @@ type Spec[S any] interface {
 // Errors say what happens next: ErrUnavailable (what it stands on is not there yet: wait), ErrRejected (the provider will
 // never take this spec: do not retry it), any other (retry later).
 type Driver[S Spec[S]] interface {
-	// Observe reports those named in want, by name, and every other resource that carries this stack's mark. It never
-	// writes. What is absent is left out; what could not be read is reported with State Unknown and the reason in Detail.
-	// An error means that nothing of this kind is known.
-	Observe(ctx context.Context, want []S) (Seen[S], error)
+	// Observe reports those named in want, by name, and with list every other resource that carries this stack's mark. It
+	// never writes. What is absent is left out; what could not be read is reported with State Unknown and the reason in
+	// Detail. An error means that nothing of this kind is known. Without list it is the look after a write: cheap.
+	Observe(ctx context.Context, want []S, list bool) (Seen[S], error)
 	// Create makes a resource that is absent. If it exists after all, that is an error to be retried: look again.
 	Create(ctx context.Context, want S) error
 	// Update brings live, as Observe reported it, to want. drift is what was decided on: the differences that may change
@@ -53,6 +53,7 @@ type Live[S any] struct {
 	Spec        S
 	Want        *S // the wanted spec as the provider would store it; nil: as it was given. Diff is Want against Spec
 	State       State
+	Locked      bool // the provider takes no writes to it now: being created, being removed
 	Owned       bool
 	Entry       string
 	Unprotected string

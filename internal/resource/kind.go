@@ -14,7 +14,7 @@ type Kind struct {
 	Name string // of the driver: cluster, bucket, registry, kube
 
 	owns    func(spec any) bool
-	observe func(ctx context.Context, want []Resource) (Sight, error)
+	observe func(ctx context.Context, want []Resource, list bool) (Sight, error)
 	create  func(ctx context.Context, want Resource) error
 	update  func(ctx context.Context, want Resource, live Observation, drift []Change) error
 	remove  func(ctx context.Context, live Observation, replace bool) error
@@ -30,10 +30,10 @@ type Sight struct {
 // Owns reports whether r is described by this kind's settings struct.
 func (k Kind) Owns(r Resource) bool { return k.owns(r.Spec) }
 
-// Observe looks at the resources of want that this kind owns and at all that carry the stack's mark. Like the other
-// calls it follows the contract of Driver.
-func (k Kind) Observe(ctx context.Context, want []Resource) (Sight, error) {
-	return k.observe(ctx, want)
+// Observe looks at the resources of want that this kind owns and, with list, at all that carry the stack's mark. Like
+// the other calls it follows the contract of Driver.
+func (k Kind) Observe(ctx context.Context, want []Resource, list bool) (Sight, error) {
+	return k.observe(ctx, want, list)
 }
 
 // Create makes want, which is absent.
@@ -59,7 +59,7 @@ func NewKind[S Spec[S]](name string, d Driver[S]) Kind {
 	return Kind{
 		Name: name,
 		owns: func(spec any) bool { _, ok := spec.(S); return ok },
-		observe: func(ctx context.Context, want []Resource) (Sight, error) {
+		observe: func(ctx context.Context, want []Resource, list bool) (Sight, error) {
 			var specs []S
 			wanted := map[Ref]S{}
 			for _, r := range want {
@@ -68,7 +68,7 @@ func NewKind[S Spec[S]](name string, d Driver[S]) Kind {
 					wanted[r.Ref] = s
 				}
 			}
-			seen, err := d.Observe(ctx, specs)
+			seen, err := d.Observe(ctx, specs, list)
 			if err != nil {
 				return Sight{}, err
 			}
@@ -91,7 +91,7 @@ func NewKind[S Spec[S]](name string, d Driver[S]) Kind {
 
 func observation[S Spec[S]](l Live[S], want S, wanted bool) Observation {
 	o := Observation{
-		Ref: l.Spec.Ref(), State: l.State, Owned: l.Owned, Lifetime: l.Spec.Lifetime(), Needs: l.Spec.Needs(),
+		Ref: l.Spec.Ref(), State: l.State, Locked: l.Locked, Owned: l.Owned, Lifetime: l.Spec.Lifetime(), Needs: l.Spec.Needs(),
 		Entry: l.Entry, Unprotected: l.Unprotected, Detail: l.Detail, Version: l.Version, Outputs: l.Outputs,
 		Notices: l.Notices, live: l.Spec,
 	}

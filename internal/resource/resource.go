@@ -118,6 +118,7 @@ type Resource struct {
 type Observation struct {
 	Ref         Ref
 	State       State
+	Locked      bool // takes no writes now: being created, being removed
 	Owned       bool
 	Lifetime    Lifetime
 	Needs       []Need            // of the live resource

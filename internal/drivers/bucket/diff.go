@@ -6,10 +6,11 @@ import (
 	"strconv"
 	"strings"
 
+	"recsysd.dev/recsysd/internal/drivers/gcp"
 	"recsysd.dev/recsysd/internal/resource"
 )
 
-// Names of the fields in a Change. A label's is "labels.KEY", that of a service account's grants "grants.NAMESPACE/NAME".
+// Names of the fields in a Change. That of a service account's grants is "grants.NAMESPACE/NAME".
 const (
 	fieldProject      = "project"
 	fieldLocation     = "location"
@@ -20,7 +21,6 @@ const (
 	fieldSoftDelete   = "softDelete"
 	fieldLifecycle    = "lifecycle"
 	fieldForceDestroy = "forceDestroy"
-	fieldLabels       = "labels."
 	fieldGrants       = "grants."
 )
 
@@ -46,14 +46,7 @@ func (s Spec) Diff(live Spec) []resource.Change {
 		add(resource.Change{Field: fieldLifecycle, Want: rulesText(s.Lifecycle), Have: rulesText(live.Lifecycle)})
 	}
 	add(resource.Change{Field: fieldForceDestroy, Want: strconv.FormatBool(s.ForceDestroy), Have: strconv.FormatBool(live.ForceDestroy), Mark: true})
-	for k, want := range s.Labels {
-		// An absent label and an empty one are two things; quoting tells them apart.
-		c := resource.Change{Field: fieldLabels + k, Want: labelText(want), Have: "absent"}
-		if have, ok := live.Labels[k]; ok {
-			c.Have = labelText(have)
-		}
-		add(c)
-	}
+	d = append(d, gcp.DiffLabels(s.Labels, live.Labels)...)
 	want, have := grantsByAccount(s.Grants), grantsByAccount(live.Grants)
 	for account := range union(want, have) {
 		add(resource.Change{Field: fieldGrants + account, Want: grantsText(want[account]), Have: grantsText(have[account])})
@@ -76,13 +69,6 @@ func ours[T comparable](field string, want, have *T, text func(T) string) resour
 }
 
 func asIs(s string) string { return s }
-
-func labelText(v string) string {
-	if v == "" || v == "absent" {
-		return strconv.Quote(v)
-	}
-	return v
-}
 
 // rulesText is the same for the same set of rules.
 func rulesText(rules []Rule) string {

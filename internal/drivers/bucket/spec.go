@@ -4,10 +4,10 @@ package bucket
 
 import (
 	"fmt"
-	"strconv"
 	"strings"
 	"time"
 
+	"recsysd.dev/recsysd/internal/drivers/gcp"
 	"recsysd.dev/recsysd/internal/resource"
 )
 
@@ -36,9 +36,13 @@ type Spec struct {
 	// Project is the number of the project that has the bucket where that is not the stack's own; never wanted.
 	Project string `yaml:"-" json:",omitempty"`
 
-	// What the live bucket was when it was seen; writes are refused by Google if it has moved on.
-	Metageneration int64     `yaml:"-" json:"-"`
-	Created        time.Time `yaml:"-" json:"-"`
+	seen seen // of a live one
+}
+
+// seen is what tells a live bucket from the same one a moment later; writes are refused by Google if it has moved on.
+type seen struct {
+	metageneration int64
+	created        time.Time
 }
 
 // Rule is one lifecycle rule: the action is taken for objects that meet every condition.
@@ -59,6 +63,9 @@ type Grant struct {
 	ServiceAccount string
 	Role           string // in full, such as roles/storage.objectViewer
 	Prefix         string `json:",omitempty"` // "" is the whole bucket
+
+	// Condition is one that recsysd would not write. Only a live grant has it, so it never equals a wanted one.
+	Condition string `json:",omitempty"`
 }
 
 // Ref is bucket/NAME.
@@ -71,44 +78,26 @@ func (s Spec) Needs() []resource.Need { return nil }
 func (s Spec) Lifetime() resource.Lifetime { return resource.Stateful }
 
 // Retention is how long something is kept. Zero is "off".
-type Retention time.Duration
+type Retention gcp.Duration
 
-const day = 24 * time.Hour
-
-// String is "off", whole days such as 7d, or Go's form.
+// String is "off", else as gcp.Duration has it.
 func (r Retention) String() string {
-	d := time.Duration(r)
-	switch {
-	case d == 0:
+	if r == 0 {
 		return "off"
-	case d%day == 0:
-		return strconv.FormatInt(int64(d/day), 10) + "d"
 	}
-	return d.String()
+	return gcp.Duration(r).String()
 }
 
 // MarshalText is String.
 func (r Retention) MarshalText() ([]byte, error) { return []byte(r.String()), nil }
 
-// UnmarshalText reads "off", a number of days such as 7d, or a Go duration in whole seconds.
+// UnmarshalText reads "off" and what gcp.Duration reads.
 func (r *Retention) UnmarshalText(b []byte) error {
-	text := string(b)
-	if text == "off" {
+	if string(b) == "off" {
 		*r = 0
 		return nil
 	}
-	if days, ok := strings.CutSuffix(text, "d"); ok {
-		if n, err := strconv.ParseInt(days, 10, 32); err == nil && n >= 0 {
-			*r = Retention(time.Duration(n) * day)
-			return nil
-		}
-	}
-	d, err := time.ParseDuration(text)
-	if err != nil || d < 0 || d%time.Second != 0 {
-		return fmt.Errorf("%q is neither off nor a duration such as 7d or 168h", text)
-	}
-	*r = Retention(d)
-	return nil
+	return (*gcp.Duration)(r).UnmarshalText(b)
 }
 
 // String is the rule in words, such as "delete when age 90d and prefix tmp/".
@@ -138,8 +127,11 @@ func (r Rule) String() string {
 
 // String is the grant without the service account, such as "roles/storage.objectViewer on models/".
 func (g Grant) String() string {
-	if g.Prefix == "" {
-		return g.Role
+	switch {
+	case g.Condition != "":
+		return g.Role + " if " + g.Condition
+	case g.Prefix != "":
+		return g.Role + " on " + g.Prefix
 	}
-	return g.Role + " on " + g.Prefix
+	return g.Role
 }

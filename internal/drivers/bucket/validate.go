@@ -7,8 +7,10 @@ import (
 	"regexp"
 	"slices"
 	"strings"
-	"unicode"
+	"time"
 	"unicode/utf8"
+
+	"recsysd.dev/recsysd/internal/drivers/gcp"
 )
 
 var (
@@ -23,10 +25,9 @@ var (
 )
 
 const (
-	minSoftDelete = Retention(7 * day)
-	maxSoftDelete = Retention(90 * day)
+	minSoftDelete = Retention(7 * 24 * time.Hour)
+	maxSoftDelete = Retention(90 * 24 * time.Hour)
 	maxRules      = 100
-	maxLabels     = 64 // with recsysd's own
 	maxPrefixes   = 50 // of one rule
 )
 
@@ -50,7 +51,10 @@ func (s Spec) Validate() error {
 			errs = append(errs, fmt.Errorf("%s[%d]: %w", fieldLifecycle, i, err))
 		}
 	}
-	errs = append(errs, s.validateLabels()...)
+	errs = append(errs, gcp.ValidateLabels(s.Labels)...)
+	if _, ok := s.Labels[labelForceDestroy]; ok {
+		errs = append(errs, fmt.Errorf("labels: key %q: set by recsysd alone; say forceDestroy: true", labelForceDestroy))
+	}
 	errs = append(errs, s.validateGrants()...)
 	return errors.Join(errs...)
 }
@@ -142,37 +146,6 @@ func validatePrefix(p string) error {
 	return nil
 }
 
-func (s Spec) validateLabels() []error {
-	var errs []error
-	if len(s.Labels) > maxLabels {
-		errs = append(errs, fmt.Errorf("labels: %d; at most %d", len(s.Labels), maxLabels))
-	}
-	for k, v := range s.Labels {
-		first, _ := utf8.DecodeRuneInString(k)
-		switch {
-		case !unicode.IsLower(first) && !unicode.Is(unicode.Lo, first):
-			errs = append(errs, fmt.Errorf("labels: key %q: must begin with a small letter", k))
-		case !labelChars(k):
-			errs = append(errs, fmt.Errorf("labels: key %q: at most 63 of small letters, digits, '-' and '_'", k))
-		case k == labelUnprotected || k == labelForceDestroy:
-			errs = append(errs, fmt.Errorf("labels: key %q: set by recsysd alone", k))
-		}
-		if !labelChars(v) {
-			errs = append(errs, fmt.Errorf("labels: %s: value %q: at most 63 of small letters, digits, '-' and '_'", k, v))
-		}
-	}
-	return errs
-}
-
-func labelChars(s string) bool {
-	for _, r := range s {
-		if !unicode.IsLower(r) && !unicode.Is(unicode.Lo, r) && !unicode.IsNumber(r) && r != '-' && r != '_' {
-			return false
-		}
-	}
-	return utf8.RuneCountInString(s) <= 63 && utf8.ValidString(s)
-}
-
 func (s Spec) validateGrants() []error {
 	var errs []error
 	for _, g := range s.Grants {
@@ -195,8 +168,5 @@ const (
 	actionSetClass = "setClass"
 )
 
-// Labels that only recsysd writes.
-const (
-	labelUnprotected  = "recsysd-unprotected"
-	labelForceDestroy = "recsysd-force-destroy"
-)
+// labelForceDestroy is the mark of ForceDestroy on the bucket; its value is "true".
+const labelForceDestroy = "recsysd-force-destroy"

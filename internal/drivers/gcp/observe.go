@@ -1,0 +1,73 @@
+package gcp
+
+import (
+	"context"
+	"net/http"
+	"path"
+	"strconv"
+	"strings"
+
+	"golang.org/x/oauth2"
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/credentials"
+	"google.golang.org/grpc/status"
+)
+
+// observeGRPC counts every attempt, those that the client library repeats by itself too.
+func (c Config) observeGRPC(service string) grpc.UnaryClientInterceptor {
+	return func(ctx context.Context, method string, req, reply any, cc *grpc.ClientConn, invoke grpc.UnaryInvoker, opts ...grpc.CallOption) error {
+		err := invoke(ctx, method, req, reply, cc, opts...)
+		if c.Observe != nil {
+			c.Observe(service, path.Base(method), status.Code(err).String())
+		}
+		return err
+	}
+}
+
+// observedTransport counts requests. The method that it reports is HTTP's: paths hold names, which make no good labels.
+type observedTransport struct {
+	base           http.RoundTripper
+	service, agent string
+	observe        func(service, method, code string)
+}
+
+func (t *observedTransport) RoundTrip(req *http.Request) (*http.Response, error) {
+	if t.agent != "" {
+		req = req.Clone(req.Context())
+		req.Header.Set("User-Agent", strings.TrimSpace(t.agent+" "+req.Header.Get("User-Agent")))
+	}
+	resp, err := t.base.RoundTrip(req)
+	if t.observe != nil {
+		code := "error" // nothing was answered
+		if err == nil {
+			code = strconv.Itoa(resp.StatusCode)
+		}
+		t.observe(t.service, req.Method, code)
+	}
+	return resp, err
+}
+
+// CloseIdleConnections is what http.Client calls on its transport.
+func (t *observedTransport) CloseIdleConnections() {
+	if c, ok := t.base.(interface{ CloseIdleConnections() }); ok {
+		c.CloseIdleConnections()
+	}
+}
+
+// bearerCredentials sends a token with every call. Unlike gRPC's own it can be told to do so in plain text, for emulators.
+type bearerCredentials struct {
+	source oauth2.TokenSource
+	secure bool
+}
+
+var _ credentials.PerRPCCredentials = bearerCredentials{}
+
+func (b bearerCredentials) GetRequestMetadata(context.Context, ...string) (map[string]string, error) {
+	token, err := b.source.Token()
+	if err != nil {
+		return nil, err
+	}
+	return map[string]string{"authorization": token.Type() + " " + token.AccessToken}, nil
+}
+
+func (b bearerCredentials) RequireTransportSecurity() bool { return b.secure }

@@ -1,0 +1,212 @@
+package bucket
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"cloud.google.com/go/storage"
+	"github.com/googleapis/gax-go/v2"
+	"golang.org/x/sync/errgroup"
+	"google.golang.org/api/cloudresourcemanager/v3"
+	"google.golang.org/api/iterator"
+
+	"recsysd.dev/recsysd/internal/drivers/gcp"
+	"recsysd.dev/recsysd/internal/resource"
+)
+
+// Driver is the buckets of one stack in one project.
+type Driver struct {
+	stack, project string
+	client         *storage.Client
+	projects       *cloudresourcemanager.ProjectsService
+
+	mu       sync.Mutex
+	number   uint64         // of the project; 0: not known yet
+	emptying map[string]int // objects deleted so far, by bucket; for people only
+}
+
+// New makes the driver of stack's buckets. It connects to nothing yet.
+func New(ctx context.Context, c gcp.Config, stack string) (*Driver, error) {
+	opts, err := c.HTTP(ctx, gcp.Storage)
+	if err != nil {
+		return nil, err
+	}
+	client, err := storage.NewClient(ctx, opts...)
+	if err != nil {
+		return nil, fmt.Errorf("storage client: %w", err)
+	}
+	// Reads get over a hiccup; writes are never sent twice (see write), because the next pass looks before it decides again.
+	client.SetRetry(storage.WithMaxAttempts(3), storage.WithBackoff(gax.Backoff{Initial: 200 * time.Millisecond, Max: time.Second}))
+	opts, err = c.HTTP(ctx, gcp.ResourceManager)
+	if err != nil {
+		return nil, err
+	}
+	manager, err := cloudresourcemanager.NewService(ctx, opts...)
+	if err != nil {
+		return nil, fmt.Errorf("resource manager client: %w", err)
+	}
+	return &Driver{stack: stack, project: c.Project, client: client, projects: manager.Projects, emptying: map[string]int{}}, nil
+}
+
+// Close lets go of the connections.
+func (d *Driver) Close() error { return d.client.Close() }
+
+// Observe costs one list of the project's buckets and, per wanted bucket, one read of its access policy. What the list lacks
+// is read by name.
+func (d *Driver) Observe(ctx context.Context, want []Spec, list bool) (resource.Seen[Spec], error) {
+	var seen resource.Seen[Spec]
+	listed := map[string]*storage.BucketAttrs{}
+	if list {
+		var err error
+		if listed, err = d.list(ctx); err != nil {
+			seen.Unlisted = map[string]error{Kind: err}
+		}
+	}
+	found := make([]*resource.Live[Spec], len(want))
+	var g errgroup.Group
+	g.SetLimit(8)
+	for i, w := range want {
+		attrs := listed[w.Name]
+		delete(listed, w.Name)
+		g.Go(func() error {
+			found[i] = d.look(ctx, w, attrs)
+			return nil
+		})
+	}
+	_ = g.Wait() // what goes wrong with one bucket is told of that bucket
+	if err := ctx.Err(); err != nil {
+		return resource.Seen[Spec]{}, err
+	}
+	for _, l := range found {
+		if l != nil {
+			seen.Live = append(seen.Live, *l)
+		}
+	}
+	for _, attrs := range listed {
+		if gcp.OwnedBy(attrs.Labels, d.stack) {
+			seen.Live = append(seen.Live, d.unwanted(attrs))
+		}
+	}
+	slices.SortFunc(seen.Live, func(a, b resource.Live[Spec]) int { return strings.Compare(a.Spec.Name, b.Spec.Name) })
+	return seen, nil
+}
+
+// list is all buckets of the project. Each carries the project's number, which is remembered.
+func (d *Driver) list(ctx context.Context) (map[string]*storage.BucketAttrs, error) {
+	buckets := map[string]*storage.BucketAttrs{}
+	for it := d.client.Buckets(ctx, d.project); ; {
+		attrs, err := it.Next()
+		if errors.Is(err, iterator.Done) {
+			return buckets, nil
+		}
+		if err != nil {
+			return nil, explain("buckets.list", err)
+		}
+		buckets[attrs.Name] = attrs
+		d.mu.Lock()
+		d.number = attrs.ProjectNumber
+		d.mu.Unlock()
+	}
+}
+
+// look is one wanted bucket, from the list or by name; nil: it is absent.
+func (d *Driver) look(ctx context.Context, want Spec, attrs *storage.BucketAttrs) *resource.Live[Spec] {
+	unknown := func(err error) *resource.Live[Spec] {
+		return &resource.Live[Spec]{Spec: Spec{Name: want.Name}, State: resource.Unknown, Detail: err.Error()}
+	}
+	if attrs == nil {
+		var err error
+		if attrs, err = d.client.Bucket(want.Name).Attrs(ctx); errors.Is(err, storage.ErrBucketNotExist) {
+			d.setEmptying(want.Name, 0)
+			return nil
+		} else if err != nil {
+			return unknown(explainGet(err))
+		}
+	}
+	p, err := d.pool(ctx)
+	if err != nil {
+		return unknown(err)
+	}
+	l := d.live(attrs)
+	l.Notices = gcp.Undeclared(attrs.Labels, want.Labels)
+	if attrs.ProjectNumber != p.number {
+		l.Spec.Project, l.Owned = fmt.Sprint(attrs.ProjectNumber), false
+		return &l
+	}
+	l.Spec.Namespace = want.Namespace
+	if want.Namespace == "" {
+		return &l
+	}
+	policy, err := d.client.Bucket(want.Name).IAM().V3().Policy(ctx)
+	switch {
+	case err == nil:
+		var others []string
+		l.Spec.Grants, others = grantsIn(policy, want.Name, p, want.Namespace)
+		for _, o := range others {
+			l.Notices = append(l.Notices, "access that is not the stack's, left alone: "+o)
+		}
+	case isForbidden(err) && len(want.Grants) == 0:
+		l.Notices = append(l.Notices, "the access policy may not be read, so a grant that is left over would not be seen: "+explain("buckets.getIamPolicy", err).Error())
+	default:
+		return unknown(explain("buckets.getIamPolicy", err))
+	}
+	return &l
+}
+
+// unwanted is a bucket that carries the stack's mark although the stack does not name it. Its grants go with it.
+func (d *Driver) unwanted(attrs *storage.BucketAttrs) resource.Live[Spec] {
+	l := d.live(attrs)
+	if n := d.emptied(attrs.Name); n > 0 {
+		l.State, l.Detail = resource.Pending, fmt.Sprintf("emptying: %d objects deleted so far", n)
+	}
+	return l
+}
+
+func (d *Driver) live(attrs *storage.BucketAttrs) resource.Live[Spec] {
+	return resource.Live[Spec]{
+		Spec: fromAttrs(attrs), State: resource.Ready, Owned: gcp.OwnedBy(attrs.Labels, d.stack),
+		Unprotected: attrs.Labels[gcp.LabelUnprotected], Outputs: map[string]string{"url": "gs://" + attrs.Name},
+	}
+}
+
+// pool needs the project's number. It is asked for once; a list of buckets that is not empty has told it already.
+func (d *Driver) pool(ctx context.Context) (pool, error) {
+	d.mu.Lock()
+	number := d.number
+	d.mu.Unlock()
+	if number == 0 {
+		p, err := d.projects.Get("projects/" + d.project).Context(ctx).Do()
+		if err != nil {
+			return pool{}, gcp.Explain("cloudresourcemanager.projects.get", err)
+		}
+		if _, err := fmt.Sscanf(p.Name, "projects/%d", &number); err != nil || number == 0 {
+			return pool{}, fmt.Errorf("project %s has no number: %q", d.project, p.Name)
+		}
+		d.mu.Lock()
+		d.number = number
+		d.mu.Unlock()
+	}
+	return pool{project: d.project, number: number}, nil
+}
+
+// emptied and setEmptying keep how far an emptying has come; 0 forgets it.
+func (d *Driver) emptied(bucket string) int {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return d.emptying[bucket]
+}
+
+func (d *Driver) setEmptying(bucket string, deleted int) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if deleted == 0 {
+		delete(d.emptying, bucket)
+		return
+	}
+	d.emptying[bucket] = deleted
+}

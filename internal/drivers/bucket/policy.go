@@ -1,0 +1,171 @@
+package bucket
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+
+	"cloud.google.com/go/iam"
+	"cloud.google.com/go/iam/apiv1/iampb"
+	"google.golang.org/genproto/googleapis/type/expr"
+)
+
+// pool is the workload identity pool of a project, to which every cluster of it belongs.
+type pool struct {
+	project string
+	number  uint64
+}
+
+// subjects is what the principals of a namespace's service accounts begin with. The project's number stands in the path, its
+// id in the pool's name; Google accepts them swapped, and the grant then never matches.
+func (p pool) subjects(namespace string) string {
+	return fmt.Sprintf("principal://iam.googleapis.com/projects/%d/locations/global/workloadIdentityPools/%s.svc.id.goog/subject/ns/%s/sa/",
+		p.number, p.project, namespace)
+}
+
+// condition limits a grant on bucket to the objects under prefix, and to listing them: a listing is asked of the
+// bucket, so the name of an object says nothing about it.
+func condition(bucket, prefix string) string {
+	return fmt.Sprintf(`resource.name.startsWith(%s) || api.getAttribute("storage.googleapis.com/objectListPrefix", "").startsWith(%s)`,
+		strconv.Quote(objects(bucket)+prefix), strconv.Quote(prefix))
+}
+
+// prefixOf is the prefix for which condition gives expression.
+func prefixOf(bucket, expression string) (prefix string, ok bool) {
+	_, rest, _ := strings.Cut(expression, "(")
+	quoted, _ := strconv.QuotedPrefix(rest)
+	object, _ := strconv.Unquote(quoted)
+	prefix, ok = strings.CutPrefix(object, objects(bucket))
+	return prefix, ok && condition(bucket, prefix) == expression
+}
+
+// objects is what the names of a bucket's objects begin with in a condition.
+func objects(bucket string) string { return "projects/_/buckets/" + bucket + "/objects/" }
+
+// grantsIn are the grants of policy to service accounts of namespace, which are ours whoever made them, and the rest in words.
+func grantsIn(policy *iam.Policy3, bucket string, p pool, namespace string) (grants []Grant, others []string) {
+	ours := p.subjects(namespace)
+	for _, b := range policy.Bindings {
+		var foreign []string
+		for _, member := range b.Members {
+			account, ok := strings.CutPrefix(member, ours)
+			if !ok {
+				if !convenience(member) {
+					foreign = append(foreign, member)
+				}
+				continue
+			}
+			g := Grant{Namespace: namespace, ServiceAccount: account, Role: b.Role}
+			if e := b.GetCondition().GetExpression(); e != "" {
+				if g.Prefix, ok = prefixOf(bucket, e); !ok {
+					g.Condition = e
+				}
+			}
+			grants = append(grants, g)
+		}
+		if len(foreign) > 0 {
+			others = append(others, b.Role+" to "+strings.Join(sortedSet(foreign), ", "))
+		}
+	}
+	slices.SortFunc(grants, compareGrants)
+	return slices.Compact(grants), sortedSet(others)
+}
+
+// convenience members are in the policy of every new bucket: the owners, editors and viewers of the project.
+func convenience(member string) bool {
+	return strings.HasPrefix(member, "projectOwner:") || strings.HasPrefix(member, "projectEditor:") || strings.HasPrefix(member, "projectViewer:")
+}
+
+func compareGrants(a, b Grant) int {
+	return cmp.Or(cmp.Compare(a.Namespace, b.Namespace), cmp.Compare(a.ServiceAccount, b.ServiceAccount),
+		cmp.Compare(a.Role, b.Role), cmp.Compare(a.Prefix, b.Prefix), cmp.Compare(a.Condition, b.Condition))
+}
+
+// merge makes policy hold exactly want of what is ours; every other member and condition stays as it is. It reports whether
+// anything had to change.
+func merge(policy *iam.Policy3, want Spec, p pool) bool {
+	ours := p.subjects(want.Namespace)
+	missing := map[Grant]bool{}
+	for _, g := range want.Grants {
+		missing[g] = true
+	}
+	changed := false
+	var kept []*iampb.Binding
+	for _, b := range policy.Bindings {
+		var members []string
+		for _, member := range b.Members {
+			account, isOurs := strings.CutPrefix(member, ours)
+			if isOurs {
+				g := Grant{Namespace: want.Namespace, ServiceAccount: account, Role: b.Role}
+				known := true
+				if e := b.GetCondition().GetExpression(); e != "" {
+					g.Prefix, known = prefixOf(want.Name, e)
+				}
+				if !known || !missing[g] { // unwanted, or there twice under two titles
+					changed = true
+					continue
+				}
+				delete(missing, g)
+			}
+			members = append(members, member)
+		}
+		if len(members) > 0 {
+			kept = append(kept, &iampb.Binding{Role: b.Role, Members: members, Condition: b.Condition})
+		}
+	}
+	policy.Bindings = kept
+	for _, g := range want.Grants {
+		if missing[g] {
+			delete(missing, g)
+			policy.Bindings = addMember(policy.Bindings, want.Name, g, p.subjects(g.Namespace)+g.ServiceAccount)
+			changed = true
+		}
+	}
+	return changed
+}
+
+func addMember(bindings []*iampb.Binding, bucket string, g Grant, member string) []*iampb.Binding {
+	var when *expr.Expr
+	if g.Prefix != "" {
+		when = &expr.Expr{Title: title(g.Prefix), Expression: condition(bucket, g.Prefix)}
+	}
+	for _, b := range bindings {
+		if b.Role == g.Role && b.GetCondition().GetExpression() == when.GetExpression() {
+			b.Members = append(b.Members, member)
+			return bindings
+		}
+	}
+	return append(bindings, &iampb.Binding{Role: g.Role, Members: []string{member}, Condition: when})
+}
+
+// title of a condition is for people and has at most 100 bytes.
+func title(prefix string) string {
+	const limit = 80
+	if len(prefix) > limit {
+		prefix = strings.ToValidUTF8(prefix[:limit], "") + "…"
+	}
+	return "recsysd: " + prefix
+}
+
+// setGrants brings the bucket's policy to want's grants: read, merge, write under the etag that was read.
+func (d *Driver) setGrants(ctx context.Context, want Spec) error {
+	p, err := d.pool(ctx)
+	if err != nil {
+		return err
+	}
+	handle := d.write(want.Name).IAM().V3()
+	policy, err := handle.Policy(ctx)
+	if err != nil {
+		return explain("buckets.getIamPolicy", err)
+	}
+	if !merge(policy, want, p) {
+		return nil
+	}
+	if err := handle.SetPolicy(ctx, policy); err != nil {
+		return explainPolicy(err)
+	}
+	return nil
+}

@@ -1,6 +1,6 @@
-// Command kubeenv is a whole Kubernetes control plane in one binary: etcd, kube-apiserver,
-// kube-controller-manager, kube-scheduler or kwok (simulated nodes and pods), after its first
-// argument or the name it was called by. The tests start it; it is never part of recsysd.
+// Command kubeenv is a whole Kubernetes control plane in one binary: etcd, kube-apiserver, kube-controller-manager,
+// kube-scheduler, kwok (simulated nodes and pods) or kubectl, after its first argument or the name it was called by.
+// The tests start it; it is never part of recsysd.
 package main
 
 import (
@@ -14,6 +14,8 @@ import (
 	"k8s.io/component-base/cli"
 	_ "k8s.io/component-base/metrics/prometheus/clientgo"
 	_ "k8s.io/component-base/metrics/prometheus/version"
+	kubectl "k8s.io/kubectl/pkg/cmd"
+	cmdutil "k8s.io/kubectl/pkg/cmd/util"
 	apiserver "k8s.io/kubernetes/cmd/kube-apiserver/app"
 	kcm "k8s.io/kubernetes/cmd/kube-controller-manager/app"
 	sched "k8s.io/kubernetes/cmd/kube-scheduler/app"
@@ -38,13 +40,17 @@ func main() {
 		os.Exit(cli.Run(kcm.NewControllerManagerCommand()))
 	case "kube-scheduler":
 		os.Exit(cli.Run(sched.NewSchedulerCommand()))
+	case "kubectl":
+		if err := cli.RunNoErrOutput(kubectl.NewDefaultKubectlCommand()); err != nil {
+			cmdutil.CheckErr(err)
+		}
 	case "kwok":
 		if err := runKwok(); err != nil {
 			fmt.Fprintln(os.Stderr, err)
 			os.Exit(1)
 		}
 	default:
-		fmt.Fprintln(os.Stderr, "usage: kubeenv etcd|kube-apiserver|kube-controller-manager|kube-scheduler|kwok ...")
+		fmt.Fprintln(os.Stderr, "usage: kubeenv etcd|kube-apiserver|kube-controller-manager|kube-scheduler|kwok|kubectl ...")
 		os.Exit(2)
 	}
 }

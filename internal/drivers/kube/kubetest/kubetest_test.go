@@ -88,9 +88,14 @@ func TestFullRunsPods(t *testing.T) {
 	}
 	for event := range w.ResultChan() {
 		u := event.Object.(*unstructured.Unstructured)
-		if phase, _, _ := unstructured.NestedString(u.Object, "status", "phase"); phase == "Running" {
-			return
+		if phase, _, _ := unstructured.NestedString(u.Object, "status", "phase"); phase != "Running" {
+			continue
 		}
+		out, err := c.Kubectl(t.Context(), kubetest.Admin, "get", "pod", "p", "-o", "jsonpath={.status.phase}")
+		if err != nil || out != "Running" {
+			t.Errorf("kubectl sees %q, %v, want the running pod", out, err)
+		}
+		return
 	}
 	t.Fatal("the watch ended before the pod ran")
 }

@@ -1,0 +1,17 @@
+FROM golang:1.26-bookworm AS build
+WORKDIR /src
+COPY go.mod go.sum ./
+RUN go mod download
+COPY . .
+ARG VERSION=dev
+RUN CGO_ENABLED=0 go build -trimpath -ldflags "-s -w -X main.version=${VERSION}" -o /recsysd ./cmd/recsysd
+
+# Nothing but the program and the certificate authorities; a user without a name.
+FROM scratch
+COPY --from=build /etc/ssl/certs/ca-certificates.crt /etc/ssl/certs/
+COPY --from=build /recsysd /usr/local/bin/recsysd
+USER 65532:65532
+EXPOSE 9465
+VOLUME ["/var/lib/recsysd", "/run/recsysd"]
+ENTRYPOINT ["/usr/local/bin/recsysd"]
+CMD ["run", "--config", "/etc/recsysd/config.yaml"]

@@ -1,0 +1,31 @@
+# make test is the whole suite against real parts; see test/setup for what it brings. The rest are pieces of it.
+VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
+LDFLAGS := -s -w -X main.version=$(VERSION)
+STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.8.2
+GOVULNCHECK := golang.org/x/vuln/cmd/govulncheck@v1.9.0
+
+.PHONY: build test race lint vuln bench setup
+
+build: ## bin/recsysd: static, stripped
+	CGO_ENABLED=0 go build -trimpath -ldflags '$(LDFLAGS)' -o bin/recsysd ./cmd/recsysd
+
+setup: ## what the tests need: Debian's packages, the Kubernetes control plane
+	./test/setup
+
+test: setup
+	go vet ./...
+	go test -timeout 30m ./...
+
+race: setup ## the same under the race detector
+	go test -race -timeout 45m ./...
+
+lint:
+	@test -z "$$(gofmt -l cmd examples internal test)" || { gofmt -l cmd examples internal test; exit 1; }
+	go vet ./...
+	go run $(STATICCHECK) ./...
+
+vuln: ## known vulnerabilities that the program reaches; needs the vulnerability database
+	go run $(GOVULNCHECK) ./...
+
+bench: setup
+	go test -run '^$$' -bench . -benchmem -timeout 30m ./...

@@ -119,11 +119,14 @@ func (g GCP) validate(complain func(path, format string, args ...any)) {
 			name = host
 		}
 		path := "gcp.endpoints." + service
-		switch plain := g.Insecure || isURL && u.Scheme == "http"; {
+		plain := g.Insecure && !(isURL && u.Scheme == "https")
+		switch {
 		case isURL && u.Scheme != "http" && u.Scheme != "https":
 			complain(path, "%q is neither http(s):// nor HOST:PORT", address)
 		case !isURL && err != nil:
 			complain(path, "%q is neither a URL nor HOST:PORT", address)
+		case isURL && u.Scheme == "http" && !g.Insecure:
+			complain(path, "%q is plain text; say gcp.insecure: true if it is an emulator on this machine", address)
 		case plain && !loopback(name):
 			complain(path, "%q would be spoken to in plain text; that is allowed for loopback addresses only", address)
 		}

@@ -26,7 +26,7 @@ func (p Pages) Handler() http.Handler {
 	mux.Handle("GET /metrics", p.Metrics)
 	mux.Handle("GET /healthz", verdict(p.Healthy))
 	mux.Handle("GET /readyz", verdict(p.Ready))
-	mux.HandleFunc("GET /api/v1/status", func(w http.ResponseWriter, _ *http.Request) { WriteJSON(w, http.StatusOK, p.Status()) })
+	mux.HandleFunc("GET /api/v1/status", func(w http.ResponseWriter, _ *http.Request) { writeJSON(w, http.StatusOK, p.Status()) })
 	mux.HandleFunc("GET /{$}", func(w http.ResponseWriter, _ *http.Request) {
 		writeText(w, http.StatusOK, "recsysd\n\n/metrics\n/healthz\n/readyz\n/api/v1/status\n")
 	})
@@ -51,8 +51,8 @@ func writeText(w http.ResponseWriter, code int, body string) {
 	fmt.Fprint(w, body) // an error means that the client has gone
 }
 
-// WriteJSON answers with v. What cannot be put in JSON is a 500 that says so.
-func WriteJSON(w http.ResponseWriter, code int, v any) {
+// writeJSON answers with v. What cannot be put in JSON is a 500 that says so.
+func writeJSON(w http.ResponseWriter, code int, v any) {
 	body, err := json.Marshal(v)
 	if err != nil {
 		writeText(w, http.StatusInternalServerError, err.Error()+"\n")

@@ -50,7 +50,7 @@ func TestPages(t *testing.T) {
 
 func TestWhatJSONCannotHoldIsSaid(t *testing.T) {
 	w := httptest.NewRecorder()
-	WriteJSON(w, 200, math.NaN())
+	writeJSON(w, 200, math.NaN())
 	if w.Code != 500 || !strings.Contains(w.Body.String(), "NaN") {
 		t.Errorf("%d %s", w.Code, w.Body)
 	}

@@ -30,10 +30,13 @@ type Source interface {
 // Load reads a revision's stack. It is wired to the desired room; errors name file, line and column.
 type Load func(ctx context.Context, r Revision, now time.Time) ([]resource.Resource, error)
 
-// Kick asks for a pass now. Empty Refs: over everything.
+// Kick asks for a pass now. Kicks that come while a pass runs are answered together by the next one.
 type Kick struct {
-	Refs []resource.Ref
-	Why  string
+	Refs       []resource.Ref // empty: everything
+	Why        string
+	Retry      bool       // asked by a person: do not wait out the delay after a failure
+	MaxDeletes int        // above zero: once, instead of the settings' own
+	Done       func(Pass) // if set, is given the pass that answered; it must not block
 }
 
 // Pass is the full account of one pass. Everything that anyone sees is made from passes and from nothing else.

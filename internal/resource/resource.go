@@ -132,3 +132,8 @@ type Observation struct {
 
 	live any // the driver's own Live.Spec
 }
+
+// Resource names a live resource, so that it can be looked at again although nothing in the stack asks for it.
+func (o Observation) Resource() Resource {
+	return Resource{Ref: o.Ref, Spec: o.live, Needs: o.Needs, Lifetime: o.Lifetime, Entry: o.Entry}
+}

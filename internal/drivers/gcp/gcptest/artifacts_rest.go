@@ -1,0 +1,52 @@
+package gcptest
+
+import (
+	"net/http"
+	"strings"
+
+	"cloud.google.com/go/artifactregistry/apiv1/artifactregistrypb"
+	"cloud.google.com/go/longrunning/autogen/longrunningpb"
+	locationpb "google.golang.org/genproto/googleapis/cloud/location"
+	"google.golang.org/protobuf/encoding/protojson"
+	"google.golang.org/protobuf/types/known/fieldmaskpb"
+)
+
+// serveREST is the part of Artifact Registry's HTTP surface that the client library uses, below /artifactregistry.
+func (a *artifacts) serveREST(mux *http.ServeMux) {
+	const base, repositories = "/artifactregistry/v1/projects/{p}/locations/{l}", "/repositories"
+	name := func(r *http.Request) string { return location(r) + repositories + "/" + r.PathValue("r") }
+
+	rest(mux, "GET "+base+repositories, func(r *http.Request, _ []byte) (*artifactregistrypb.ListRepositoriesRequest, error) {
+		return &artifactregistrypb.ListRepositoriesRequest{Parent: location(r), PageToken: r.FormValue("pageToken")}, nil
+	}, a.ListRepositories)
+	rest(mux, "GET "+base+repositories+"/{r}", func(r *http.Request, _ []byte) (*artifactregistrypb.GetRepositoryRequest, error) {
+		return &artifactregistrypb.GetRepositoryRequest{Name: name(r)}, nil
+	}, a.GetRepository)
+	rest(mux, "POST "+base+repositories, func(r *http.Request, body []byte) (*artifactregistrypb.CreateRepositoryRequest, error) {
+		q := &artifactregistrypb.CreateRepositoryRequest{
+			Parent: location(r), RepositoryId: r.URL.Query().Get("repositoryId"), Repository: &artifactregistrypb.Repository{},
+		}
+		return q, readJSON(body, q.Repository)
+	}, a.CreateRepository)
+	rest(mux, "PATCH "+base+repositories+"/{r}", func(r *http.Request, body []byte) (*artifactregistrypb.UpdateRepositoryRequest, error) {
+		q := &artifactregistrypb.UpdateRepositoryRequest{Repository: &artifactregistrypb.Repository{}, UpdateMask: &fieldmaskpb.FieldMask{}}
+		if err := readJSON(body, q.Repository); err != nil {
+			return q, err
+		}
+		q.Repository.Name = name(r)
+		// JSON spells the paths of a mask in camel case.
+		return q, protojson.Unmarshal([]byte(`"`+strings.ReplaceAll(r.URL.Query().Get("updateMask"), `"`, "")+`"`), q.UpdateMask)
+	}, a.UpdateRepository)
+	rest(mux, "DELETE "+base+repositories+"/{r}", func(r *http.Request, _ []byte) (*artifactregistrypb.DeleteRepositoryRequest, error) {
+		return &artifactregistrypb.DeleteRepositoryRequest{Name: name(r)}, nil
+	}, a.DeleteRepository)
+
+	ops := &operations{a: a}
+	rest(mux, "GET "+base+"/operations/{o}", func(r *http.Request, _ []byte) (*longrunningpb.GetOperationRequest, error) {
+		return &longrunningpb.GetOperationRequest{Name: location(r) + "/operations/" + r.PathValue("o")}, nil
+	}, ops.GetOperation)
+	places := &artifactLocations{a: a}
+	rest(mux, "GET /artifactregistry/v1/projects/{p}/locations", func(r *http.Request, _ []byte) (*locationpb.ListLocationsRequest, error) {
+		return &locationpb.ListLocationsRequest{Name: "projects/" + r.PathValue("p")}, nil
+	}, places.ListLocations)
+}

@@ -20,8 +20,7 @@ type box struct {
 	Place      string         // cannot be changed
 	Force      bool           // a mark
 	Labels     map[string]string
-	Keeps      bool   // is stateful
-	Token      string `json:"-"`
+	Keeps      bool // is stateful
 }
 
 func (b box) Ref() resource.Ref { return resource.Ref{Kind: b.Kind, Name: b.Name} }

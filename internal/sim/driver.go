@@ -152,7 +152,7 @@ func (d *Driver[S]) Update(ctx context.Context, want, live S, drift []resource.C
 	want = clone(want)
 	call := d.at(Update, want.Ref())
 	return d.cloud.write(ctx, Write{Call: call, Spec: want}, func(now time.Time) error {
-		t, err := d.cloud.mayUpdate(now, call, any(want).(anySpec), encode(live))
+		t, err := d.cloud.mayUpdate(now, call, any(want).(anySpec), any(live).(anySpec))
 		if err != nil {
 			return err
 		}
@@ -209,7 +209,7 @@ func (d *Driver[S]) next(call Call, want, have S, drift []resource.Change) (S, e
 func (d *Driver[S]) Delete(ctx context.Context, live S, replace bool) error {
 	call := d.at(Delete, live.Ref())
 	return d.cloud.write(ctx, Write{Call: call, Spec: clone(live), Replace: replace}, func(now time.Time) error {
-		t, err := d.cloud.mayDelete(now, call, encode(live), replace)
+		t, err := d.cloud.mayDelete(now, call, any(live).(anySpec), replace)
 		if err != nil || t == nil {
 			return err
 		}

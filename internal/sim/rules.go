@@ -1,9 +1,9 @@
 package sim
 
 import (
-	"bytes"
 	"errors"
 	"fmt"
+	"reflect"
 	"slices"
 	"time"
 
@@ -34,7 +34,7 @@ func (c *Cloud) mayCreate(now time.Time, call Call, want anySpec) error {
 }
 
 // mayUpdate: not what is away or locked, not on an older look, not to what is invalid.
-func (c *Cloud) mayUpdate(now time.Time, call Call, want anySpec, live []byte) (*thing, error) {
+func (c *Cloud) mayUpdate(now time.Time, call Call, want anySpec, live anySpec) (*thing, error) {
 	t := c.things[call.Ref]
 	if t == nil {
 		return nil, fmt.Errorf("update %v: %w", call.Ref, errGone)
@@ -42,7 +42,7 @@ func (c *Cloud) mayUpdate(now time.Time, call Call, want anySpec, live []byte) (
 	if state, locked, _ := t.state(now); locked || state == resource.Busy {
 		return nil, c.refuse(call, errBusy)
 	}
-	if !bytes.Equal(encode(t.spec), live) {
+	if !reflect.DeepEqual(t.spec, live) {
 		return nil, fmt.Errorf("update %v: %w", call.Ref, errStale)
 	}
 	if err := want.Validate(); err != nil {
@@ -52,7 +52,7 @@ func (c *Cloud) mayUpdate(now time.Time, call Call, want anySpec, live []byte) (
 }
 
 // mayDelete: not what is locked, not on an older look, not from under what stands on it. A nil thing is gone already.
-func (c *Cloud) mayDelete(now time.Time, call Call, live []byte, replace bool) (*thing, error) {
+func (c *Cloud) mayDelete(now time.Time, call Call, live anySpec, replace bool) (*thing, error) {
 	t := c.things[call.Ref]
 	if t == nil {
 		return nil, nil
@@ -60,7 +60,7 @@ func (c *Cloud) mayDelete(now time.Time, call Call, live []byte, replace bool) (
 	if state, locked, _ := t.state(now); locked || state == resource.Busy {
 		return nil, c.refuse(call, errBusy)
 	}
-	if !bytes.Equal(encode(t.spec), live) {
+	if !reflect.DeepEqual(t.spec, live) {
 		return nil, fmt.Errorf("delete %v: %w", call.Ref, errStale)
 	}
 	for _, other := range c.standing(call.Ref) {

@@ -56,6 +56,8 @@ type Server struct {
 	repoErrors []string               // how the next creations of repositories end
 	missing    []string               // locations that listings of clusters leave out
 	opErrors   []string               // how the next operations on clusters end
+	buckets    map[string]*bucket     // by name: those of other projects too
+	pageSize   int                    // of listings of buckets and objects; 0: Google's own
 	pool       bool                   // the project has a workload identity pool: since the first cluster runs, for ever
 }
 
@@ -71,6 +73,7 @@ func New(o Options) (*Server, error) {
 		project: o.Project, number: o.Number,
 		clusters: map[string]*cluster{}, clusterOp: map[string]*clusterOp{},
 		repos: map[string]*repository{}, repoOps: map[string]*repoOp{},
+		buckets:  map[string]*bucket{},
 		endpoint: "192.0.2.1",
 	}
 	var err error
@@ -93,6 +96,8 @@ func New(o Options) (*Server, error) {
 	mux := http.NewServeMux()
 	s.serveContainer(mux)
 	s.serveArtifacts(mux)
+	s.serveStorage(mux)
+	s.serveProjects(mux)
 	s.web = &http.Server{Handler: s.authorizeHTTP(mux), ReadHeaderTimeout: 10 * time.Second}
 
 	// Both return when Close is called; there is nobody to tell of an error before that.
@@ -121,6 +126,8 @@ func (s *Server) Endpoints() map[string]string {
 	return map[string]string{
 		gcp.Container:        s.grpcAddr,
 		gcp.ArtifactRegistry: s.grpcAddr,
+		gcp.Storage:          "http://" + s.webAddr + "/storage/v1/",
+		gcp.ResourceManager:  "http://" + s.webAddr + "/",
 	}
 }
 

@@ -1,0 +1,112 @@
+package gitsource
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"net/url"
+	"strings"
+	"unicode"
+
+	"github.com/go-git/go-git/v5/plumbing/transport"
+	githttp "github.com/go-git/go-git/v5/plumbing/transport/http"
+)
+
+// ErrRewritten is in the error of a branch whose newest commit does not descend from the last one that was accepted.
+var ErrRewritten = errors.New("the branch was rewritten")
+
+// errPackTooLarge is the end of a download that would exceed maxBytes.
+type errPackTooLarge int64
+
+func (e errPackTooLarge) Error() string {
+	return fmt.Sprintf("the commit's pack is larger than %s (git.maxBytes)", mebibytes(int64(e)))
+}
+
+func mebibytes(n int64) string {
+	if n%(1<<20) == 0 {
+		return fmt.Sprintf("%dMiB", n>>20)
+	}
+	return fmt.Sprintf("%d bytes", n)
+}
+
+// shownError has a text for people, one line without secrets, in front of the error that caused it.
+type shownError struct {
+	text  string
+	cause error
+}
+
+func (e *shownError) Error() string { return e.text }
+func (e *shownError) Unwrap() error { return e.cause }
+
+// explain turns what the transports return into one line that says what to do about it.
+func (s *Source) explain(ctx context.Context, err error) error {
+	if err == nil {
+		return nil
+	}
+	text := s.reason(ctx, err)
+	return &shownError{text: fmt.Sprintf("git %s: %s", s.address, text), cause: err}
+}
+
+func (s *Source) reason(ctx context.Context, err error) string {
+	var status *githttp.Err
+	var address *url.Error
+	switch cause := context.Cause(ctx); {
+	case cause != nil && !errors.As(err, new(errPackTooLarge)):
+		return cause.Error()
+	case errors.Is(err, transport.ErrAuthenticationRequired):
+		if s.cfg.Auth.TokenFile == "" && s.address.password == "" {
+			return "authentication failed: the server wants a token; set git.auth.tokenFile"
+		}
+		return "authentication failed: the server does not accept the token" + from(s.cfg.Auth.TokenFile)
+	case errors.Is(err, transport.ErrAuthorizationFailed):
+		return "access denied: the token" + from(s.cfg.Auth.TokenFile) + " may not read this repository"
+	case errors.Is(err, transport.ErrRepositoryNotFound):
+		return "repository not found (many hosts also say so when the credentials may not read it)"
+	case errors.Is(err, transport.ErrEmptyRemoteRepository):
+		return "the repository is empty: it has no commit yet"
+	case errors.As(err, &status):
+		return fmt.Sprintf("the server answers %d %s", status.StatusCode(), http.StatusText(status.StatusCode()))
+	case errors.As(err, &address): // repeats the URL
+		err = address.Err
+	}
+	return printable(s.withoutSecrets(err.Error()))
+}
+
+func from(file string) string {
+	if file == "" {
+		return ""
+	}
+	return " in " + file
+}
+
+// withoutSecrets is the last guard: what the libraries put into their texts is not ours to decide.
+func (s *Source) withoutSecrets(text string) string {
+	secrets := []string{s.address.password, s.address.user}
+	if s.cfg.Auth.TokenFile != "" {
+		if token, err := readSecret(s.cfg.Auth.TokenFile); err == nil {
+			secrets = append(secrets, token)
+		}
+	}
+	for _, secret := range secrets {
+		if len(secret) > 3 && s.address.endpoint.Protocol != "ssh" {
+			text = strings.ReplaceAll(text, secret, "REDACTED")
+		}
+	}
+	return text
+}
+
+// printable makes one short line of a text that a server may have written.
+func printable(text string) string {
+	text = strings.Map(func(r rune) rune {
+		if unicode.IsPrint(r) {
+			return r
+		}
+		return ' '
+	}, text)
+	text = strings.Join(strings.Fields(text), " ")
+	if runes := []rune(text); len(runes) > 300 {
+		text = string(runes[:300]) + "…"
+	}
+	return text
+}

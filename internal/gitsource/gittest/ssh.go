@@ -1,0 +1,201 @@
+package gittest
+
+import (
+	"crypto/ed25519"
+	"crypto/rand"
+	"encoding/pem"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"sync"
+
+	"golang.org/x/crypto/ssh"
+	"golang.org/x/crypto/ssh/knownhosts"
+)
+
+// SSH serves all repositories under a directory to the owner of KeyFile.
+type SSH struct {
+	Addr           string // host:port
+	KeyFile        string // a client key that is accepted
+	KnownHostsFile string // names this server's host key
+
+	root     string
+	config   *ssh.ServerConfig
+	listener net.Listener
+	running  sync.WaitGroup
+
+	mu          sync.Mutex
+	connections int
+	open        map[net.Conn]bool
+}
+
+// ServeSSH starts a server on loopback for the repositories under root; it writes its keys into dir. Close it.
+func ServeSSH(root, dir string) (*SSH, error) {
+	host, _, err := newKey()
+	if err != nil {
+		return nil, err
+	}
+	client, clientPEM, err := newKey()
+	if err != nil {
+		return nil, err
+	}
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		return nil, err
+	}
+	s := &SSH{
+		Addr:           listener.Addr().String(),
+		KeyFile:        filepath.Join(dir, "id_ed25519"),
+		KnownHostsFile: filepath.Join(dir, "known_hosts"),
+		root:           root, listener: listener, open: map[net.Conn]bool{},
+	}
+	line := knownhosts.Line([]string{s.Addr}, host.PublicKey()) + "\n"
+	err = errors.Join(os.WriteFile(s.KeyFile, clientPEM, 0o600), os.WriteFile(s.KnownHostsFile, []byte(line), 0o600))
+	if err != nil {
+		return nil, errors.Join(err, listener.Close())
+	}
+	s.config = &ssh.ServerConfig{PublicKeyCallback: func(_ ssh.ConnMetadata, key ssh.PublicKey) (*ssh.Permissions, error) {
+		if string(key.Marshal()) != string(client.PublicKey().Marshal()) {
+			return nil, errors.New("unknown key")
+		}
+		return nil, nil
+	}}
+	s.config.AddHostKey(host)
+	s.running.Go(s.accept)
+	return s, nil
+}
+
+// NewKeyFile writes a new private key that no server knows.
+func NewKeyFile(path string) error {
+	_, content, err := newKey()
+	if err != nil {
+		return err
+	}
+	return os.WriteFile(path, content, 0o600)
+}
+
+func newKey() (ssh.Signer, []byte, error) {
+	_, private, err := ed25519.GenerateKey(rand.Reader)
+	if err != nil {
+		return nil, nil, err
+	}
+	block, err := ssh.MarshalPrivateKey(private, "")
+	if err != nil {
+		return nil, nil, err
+	}
+	signer, err := ssh.NewSignerFromKey(private)
+	return signer, pem.EncodeToMemory(block), err
+}
+
+// Repo is the URL of a repository.
+func (s *SSH) Repo(name string) string {
+	return fmt.Sprintf("ssh://git@%s%s", s.Addr, filepath.Join(s.root, name+".git"))
+}
+
+// Connections is how many there were so far.
+func (s *SSH) Connections() int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.connections
+}
+
+// Close ends all connections and waits for what served them.
+func (s *SSH) Close() {
+	s.listener.Close()
+	s.mu.Lock()
+	for conn := range s.open {
+		conn.Close()
+	}
+	s.mu.Unlock()
+	s.running.Wait()
+}
+
+func (s *SSH) accept() {
+	for {
+		conn, err := s.listener.Accept()
+		if err != nil {
+			return
+		}
+		s.mu.Lock()
+		s.connections++
+		s.open[conn] = true
+		s.mu.Unlock()
+		s.running.Go(func() {
+			s.serve(conn)
+			conn.Close()
+			s.mu.Lock()
+			delete(s.open, conn)
+			s.mu.Unlock()
+		})
+	}
+}
+
+func (s *SSH) serve(conn net.Conn) {
+	server, channels, requests, err := ssh.NewServerConn(conn, s.config)
+	if err != nil {
+		return
+	}
+	defer server.Close()
+	var sessions sync.WaitGroup
+	defer sessions.Wait()
+	sessions.Go(func() { ssh.DiscardRequests(requests) })
+	for offered := range channels {
+		if offered.ChannelType() != "session" {
+			offered.Reject(ssh.UnknownChannelType, "only sessions")
+			continue
+		}
+		channel, requests, err := offered.Accept()
+		if err != nil {
+			return
+		}
+		sessions.Go(func() { s.session(channel, requests) })
+	}
+}
+
+// session runs one git-upload-pack; anything else is refused.
+func (s *SSH) session(channel ssh.Channel, requests <-chan *ssh.Request) {
+	defer channel.Close()
+	for request := range requests {
+		var command struct{ Line string }
+		if request.Type != "exec" || ssh.Unmarshal(request.Payload, &command) != nil {
+			request.Reply(false, nil)
+			continue
+		}
+		path, ok := strings.CutPrefix(command.Line, "git-upload-pack '")
+		if !ok {
+			request.Reply(false, nil)
+			continue
+		}
+		request.Reply(true, nil)
+		cmd := exec.Command("git", "upload-pack", strings.TrimSuffix(path, "'"))
+		cmd.Env = environment()
+		stdin, err := cmd.StdinPipe()
+		if err != nil {
+			return
+		}
+		cmd.Stdout, cmd.Stderr = channel, channel.Stderr()
+		if cmd.Start() != nil {
+			return
+		}
+		var copying sync.WaitGroup
+		copying.Go(func() { copyAndClose(stdin, channel) })
+		status := struct{ Status uint32 }{}
+		if cmd.Wait() != nil {
+			status.Status = 128
+		}
+		channel.SendRequest("exit-status", false, ssh.Marshal(status))
+		channel.Close()
+		copying.Wait()
+		return
+	}
+}
+
+func copyAndClose(to io.WriteCloser, from io.Reader) {
+	io.Copy(to, from)
+	to.Close()
+}

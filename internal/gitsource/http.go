@@ -1,0 +1,119 @@
+package gitsource
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"os"
+	"strings"
+
+	"github.com/go-git/go-git/v5/plumbing/transport"
+	githttp "github.com/go-git/go-git/v5/plumbing/transport/http"
+)
+
+// maxListing bounds the list of references, some 250,000 of them.
+const maxListing = 16 << 20
+
+// openHTTP returns how to begin a conversation over https. The token is read anew each time, so a file that was renewed
+// counts at the next poll. Cookies, ~/.netrc and credential helpers play no part.
+func openHTTP(a address, auth Auth) (func(context.Context) (transport.UploadPackSession, error), func()) {
+	base := http.DefaultTransport.(*http.Transport).Clone()
+	client := githttp.NewClient(&http.Client{Transport: &guardedTransport{base}})
+	open := func(context.Context) (transport.UploadPackSession, error) {
+		user, password, err := httpCredentials(a, auth)
+		if err != nil {
+			return nil, err
+		}
+		var method transport.AuthMethod
+		if password != "" {
+			method = &githttp.BasicAuth{Username: user, Password: password}
+		}
+		endpoint := *a.endpoint // a redirect changes it
+		return client.NewUploadPackSession(&endpoint, method)
+	}
+	return open, base.CloseIdleConnections
+}
+
+// httpCredentials: the token file, else what stands in the URL. The common hosts take any user name with a token.
+func httpCredentials(a address, auth Auth) (user, password string, err error) {
+	user, password = a.user, a.password
+	if password == "" && auth.TokenFile == "" {
+		password, user = user, "" // https://TOKEN@host/…
+	}
+	if auth.Username != "" {
+		user = auth.Username
+	}
+	if auth.TokenFile != "" {
+		if password, err = readSecret(auth.TokenFile); err != nil {
+			return "", "", fmt.Errorf("tokenFile: %w", err)
+		}
+	}
+	if user == "" {
+		user = "git"
+	}
+	return user, password, nil
+}
+
+// readSecret reads a small file that holds one secret. Its errors name the file, never the content.
+func readSecret(path string) (string, error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return "", err
+	}
+	defer f.Close()
+	content, err := io.ReadAll(io.LimitReader(f, 64<<10))
+	if err != nil {
+		return "", err
+	}
+	secret := strings.TrimSpace(string(content))
+	if secret == "" {
+		return "", fmt.Errorf("%s is empty", path)
+	}
+	if strings.ContainsAny(secret, "\n\r\x00") {
+		return "", fmt.Errorf("%s holds more than one line", path)
+	}
+	return secret, nil
+}
+
+// guardedTransport tells a poll's patience of every byte that arrives, and bounds what is not a pack.
+type guardedTransport struct{ base http.RoundTripper }
+
+func (g *guardedTransport) RoundTrip(req *http.Request) (*http.Response, error) {
+	res, err := g.base.RoundTrip(req)
+	if err != nil {
+		return nil, err
+	}
+	progress(req.Context())
+	body := &guardedBody{ReadCloser: res.Body, ctx: req.Context(), left: -1}
+	switch {
+	case res.StatusCode != http.StatusOK:
+		body.left = 4 << 10
+	case req.Method == http.MethodGet:
+		body.left = maxListing
+	}
+	res.Body = body
+	return res, nil
+}
+
+type guardedBody struct {
+	io.ReadCloser
+	ctx  context.Context
+	left int64 // -1: no bound here
+}
+
+func (b *guardedBody) Read(p []byte) (int, error) {
+	if b.left == 0 {
+		return 0, errors.New("the server's answer is too long")
+	}
+	if b.left > 0 && int64(len(p)) > b.left {
+		p = p[:b.left]
+	}
+	n, err := b.ReadCloser.Read(p)
+	if b.left > 0 {
+		b.left -= int64(n)
+	}
+	progress(b.ctx)
+	return n, err
+}

@@ -1,0 +1,181 @@
+package gitsource
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"slices"
+
+	"github.com/go-git/go-git/v5/plumbing"
+	"github.com/go-git/go-git/v5/plumbing/protocol/packp"
+	"github.com/go-git/go-git/v5/plumbing/protocol/packp/capability"
+	"github.com/go-git/go-git/v5/plumbing/protocol/packp/sideband"
+	"github.com/go-git/go-git/v5/plumbing/transport"
+)
+
+// depths are how far back a proof of descent looks, one request after another: nearly every push is one commit.
+var depths = [...]int{2, 16, 128, 1024, 8192}
+
+// remote is a repository behind https or ssh, spoken to in Git's own protocol. It uses go-git's wire formats and transports,
+// not its repositories: those read the user's configuration and hold packs in memory.
+type remote struct {
+	branch string
+	spool  spool
+	open   func(ctx context.Context) (transport.UploadPackSession, error)
+}
+
+func (r *remote) list(ctx context.Context) (listing, error) {
+	session, err := r.open(ctx)
+	if err != nil {
+		return nil, err
+	}
+	refs, err := session.AdvertisedReferencesContext(ctx)
+	if err != nil {
+		return nil, errors.Join(err, session.Close())
+	}
+	tip, err := branchTip(r.branch, refs.References)
+	if err != nil {
+		return nil, errors.Join(err, session.Close())
+	}
+	return &remoteListing{remote: r, session: session, can: refs.Capabilities, commit: tip}, nil
+}
+
+type remoteListing struct {
+	*remote
+	session transport.UploadPackSession
+	can     *capability.List // what the server offers
+	commit  plumbing.Hash
+}
+
+func (l *remoteListing) tip() plumbing.Hash { return l.commit }
+func (l *remoteListing) close() error       { return l.session.Close() }
+
+func (l *remoteListing) download(ctx context.Context, w io.Writer) (largeMissing bool, err error) {
+	req, err := l.request(1)
+	if err != nil {
+		return false, err
+	}
+	if l.can.Supports(capability.Filter) {
+		largeMissing = true
+		l.filter(req, packp.FilterBlobLimit(maxObject+1, packp.BlobLimitPrefixNone))
+	}
+	_, err = l.exchange(ctx, req, w)
+	return largeMissing, err
+}
+
+// descends asks for the commits between from and the tip, deeper and deeper. A commit's hash covers the hashes of its
+// parents, so a chain of them is a proof that needs no trust in the server. (A shallow fetch's own "fast-forward" is none:
+// what is not there cannot contradict it.)
+func (l *remoteListing) descends(ctx context.Context, from plumbing.Hash) error {
+	for _, depth := range depths {
+		req, err := l.request(depth)
+		if err != nil {
+			return err
+		}
+		// We have that commit, and nothing before it.
+		req.Capabilities.Set(capability.Shallow)
+		req.Shallows = []plumbing.Hash{from}
+		req.Haves = []plumbing.Hash{from}
+		if l.can.Supports(capability.Filter) {
+			l.filter(req, packp.FilterTreeDepth(0))
+		}
+		var edge []plumbing.Hash
+		file, err := l.spool.receive(func(w io.Writer) error {
+			edge, err = l.exchange(ctx, req, w)
+			return err
+		})
+		if err != nil {
+			return err
+		}
+		found, whole, err := findAncestor(ctx, file, l.commit, from, edge)
+		if err = errors.Join(err, os.Remove(file.Name())); err != nil {
+			return err
+		}
+		if found {
+			return nil
+		}
+		if whole {
+			return errNotProven("does not descend from")
+		}
+	}
+	return errNotProven(fmt.Sprintf("is not seen, in its last %d commits, to descend from", depths[len(depths)-1]))
+}
+
+// findAncestor walks the commits in a pack from the tip. whole is false if there are older ones that were not sent, because
+// they are behind the edge.
+func findAncestor(ctx context.Context, file *os.File, tip, from plumbing.Hash, edge []plumbing.Hash) (found, whole bool, err error) {
+	p, err := openPack(ctx, file)
+	if err != nil {
+		return false, false, err
+	}
+	whole = true
+	seen := map[plumbing.Hash]bool{}
+	for todo := []plumbing.Hash{tip}; len(todo) > 0; {
+		h := todo[len(todo)-1]
+		todo = todo[:len(todo)-1]
+		if seen[h] {
+			continue
+		}
+		seen[h] = true
+		content, err := p.object(h, plumbing.CommitObject)
+		if errors.Is(err, errAbsent) {
+			continue
+		}
+		if err != nil {
+			return false, false, err
+		}
+		c, err := parseCommit(h, content)
+		if err != nil {
+			return false, false, err
+		}
+		if slices.Contains(c.ParentHashes, from) {
+			return true, true, nil
+		}
+		if slices.Contains(edge, h) {
+			whole = false
+			continue
+		}
+		todo = append(todo, c.ParentHashes...)
+	}
+	return false, whole, nil
+}
+
+// request asks for the tip, that many commits deep.
+func (l *remoteListing) request(depth int) (*packp.UploadPackRequest, error) {
+	if !l.can.Supports(capability.Shallow) {
+		return nil, errors.New("the server cannot send a single commit (no shallow capability)")
+	}
+	req := packp.NewUploadPackRequest()
+	req.Wants = []plumbing.Hash{l.commit}
+	req.Depth = packp.DepthCommits(depth)
+	for _, c := range []capability.Capability{capability.Shallow, capability.OFSDelta, capability.Sideband64k, capability.NoProgress} {
+		if l.can.Supports(c) {
+			if err := req.Capabilities.Set(c); err != nil {
+				return nil, err
+			}
+		}
+	}
+	return req, nil
+}
+
+func (l *remoteListing) filter(req *packp.UploadPackRequest, f packp.Filter) {
+	req.Capabilities.Set(capability.Filter) // takes no argument: it cannot fail
+	req.Filter = f
+}
+
+// exchange sends a request and streams the pack of the answer to w. It returns the commits at which the server cut.
+func (l *remoteListing) exchange(ctx context.Context, req *packp.UploadPackRequest, w io.Writer) (edge []plumbing.Hash, err error) {
+	answer, err := l.session.UploadPack(ctx, req)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { err = errors.Join(err, answer.Close()) }()
+	var content io.Reader = answer
+	if req.Capabilities.Supports(capability.Sideband64k) {
+		content = sideband.NewDemuxer(sideband.Sideband64k, answer)
+	}
+	_, err = io.Copy(w, content)
+	return answer.Shallows, err
+}

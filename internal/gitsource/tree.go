@@ -1,0 +1,291 @@
+package gitsource
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"path"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/go-git/go-git/v5/plumbing"
+	"github.com/go-git/go-git/v5/plumbing/filemode"
+	"github.com/go-git/go-git/v5/plumbing/object"
+)
+
+// maxLinks is how many symbolic links one path may pass, as in Linux.
+const maxLinks = 40
+
+// tree is one commit's files as a read-only fs.FS, read straight from the pack. Symbolic links are followed inside the
+// repository; one that leads out of it is an error. Submodules are not there. Every file has the commit's time.
+type tree struct {
+	pack *pack
+	root plumbing.Hash
+	time time.Time
+}
+
+var (
+	_ fs.ReadFileFS = (*tree)(nil)
+	_ fs.ReadDirFS  = (*tree)(nil)
+	_ fs.StatFS     = (*tree)(nil)
+	_ fs.ReadLinkFS = (*tree)(nil)
+)
+
+// node is a file, a directory or a link. It is its own fs.FileInfo.
+type node struct {
+	name string
+	hash plumbing.Hash
+	mode filemode.FileMode
+	size int64
+	time time.Time
+}
+
+func (n node) Name() string       { return n.name }
+func (n node) Size() int64        { return n.size }
+func (n node) ModTime() time.Time { return n.time }
+func (n node) IsDir() bool        { return n.mode == filemode.Dir }
+func (n node) Sys() any           { return nil }
+func (n node) Mode() fs.FileMode {
+	switch n.mode {
+	case filemode.Dir:
+		return fs.ModeDir | 0o555
+	case filemode.Symlink:
+		return fs.ModeSymlink | 0o777
+	case filemode.Executable:
+		return 0o555
+	default:
+		return 0o444
+	}
+}
+
+func (t *tree) Open(name string) (fs.File, error) {
+	n, err := t.find(name, true)
+	if err != nil {
+		return nil, &fs.PathError{Op: "open", Path: name, Err: err}
+	}
+	if n.IsDir() {
+		return &openDir{tree: t, node: n, name: name}, nil
+	}
+	content, err := t.content(n)
+	if err != nil {
+		return nil, &fs.PathError{Op: "open", Path: name, Err: err}
+	}
+	return &openFile{node: n, Reader: bytes.NewReader(content)}, nil
+}
+
+func (t *tree) ReadFile(name string) ([]byte, error) {
+	n, err := t.find(name, true)
+	if err == nil && n.IsDir() {
+		err = errors.New("is a directory")
+	}
+	var content []byte
+	if err == nil {
+		content, err = t.content(n)
+	}
+	if err != nil {
+		return nil, &fs.PathError{Op: "read", Path: name, Err: err}
+	}
+	return bytes.Clone(content), nil
+}
+
+func (t *tree) ReadDir(name string) ([]fs.DirEntry, error) {
+	n, err := t.find(name, true)
+	var nodes []node
+	if err == nil {
+		nodes, err = t.list(n)
+	}
+	if err != nil {
+		return nil, &fs.PathError{Op: "readdir", Path: name, Err: err}
+	}
+	return entries(nodes), nil
+}
+
+func (t *tree) Stat(name string) (fs.FileInfo, error) {
+	n, err := t.find(name, true)
+	if err != nil {
+		return nil, &fs.PathError{Op: "stat", Path: name, Err: err}
+	}
+	return n, nil
+}
+
+func (t *tree) Lstat(name string) (fs.FileInfo, error) {
+	n, err := t.find(name, false)
+	if err != nil {
+		return nil, &fs.PathError{Op: "lstat", Path: name, Err: err}
+	}
+	return n, nil
+}
+
+func (t *tree) ReadLink(name string) (string, error) {
+	n, err := t.find(name, false)
+	if err == nil && n.mode != filemode.Symlink {
+		err = fs.ErrInvalid
+	}
+	var target []byte
+	if err == nil {
+		target, err = t.content(n)
+	}
+	if err != nil {
+		return "", &fs.PathError{Op: "readlink", Path: name, Err: err}
+	}
+	return string(target), nil
+}
+
+// find walks a path. Links on the way are followed; one at its end only with follow.
+func (t *tree) find(name string, follow bool) (node, error) {
+	if !fs.ValidPath(name) {
+		return node{}, fs.ErrInvalid
+	}
+	way := []node{{name: ".", hash: t.root, mode: filemode.Dir, time: t.time}}
+	rest := strings.Split(name, "/")
+	for links := 0; len(rest) > 0; {
+		part := rest[0]
+		rest = rest[1:]
+		switch part {
+		case "", ".":
+			continue
+		case "..": // only a link says so
+			if len(way) == 1 {
+				return node{}, errors.New("a symbolic link leads out of the repository")
+			}
+			way = way[:len(way)-1]
+			continue
+		}
+		n, err := t.child(way[len(way)-1], part)
+		if err != nil {
+			return node{}, err
+		}
+		if n.mode != filemode.Symlink || !follow && len(rest) == 0 {
+			way = append(way, n)
+			continue
+		}
+		if links++; links > maxLinks {
+			return node{}, errors.New("too many symbolic links, or a circle of them")
+		}
+		target, err := t.content(n)
+		if err != nil {
+			return node{}, err
+		}
+		if path.IsAbs(string(target)) {
+			return node{}, errors.New("a symbolic link leads out of the repository")
+		}
+		rest = append(strings.Split(string(target), "/"), rest...)
+	}
+	n := way[len(way)-1]
+	if name != "." {
+		n.name = path.Base(name) // as asked for, not as the link's target is called
+	}
+	return n, nil
+}
+
+func (t *tree) child(dir node, name string) (node, error) {
+	if !dir.IsDir() {
+		return node{}, fs.ErrNotExist
+	}
+	listed, err := t.entries(dir)
+	if err != nil {
+		return node{}, err
+	}
+	for _, e := range listed {
+		if e.Name != name {
+			continue
+		}
+		if e.Mode == filemode.Submodule {
+			return node{}, fmt.Errorf("is a submodule, and those are not fetched: %w", fs.ErrNotExist)
+		}
+		return t.node(e), nil
+	}
+	return node{}, fs.ErrNotExist
+}
+
+func (t *tree) list(dir node) ([]node, error) {
+	if !dir.IsDir() {
+		return nil, errors.New("not a directory")
+	}
+	listed, err := t.entries(dir)
+	if err != nil {
+		return nil, err
+	}
+	var nodes []node
+	for _, e := range listed {
+		if e.Mode != filemode.Submodule {
+			nodes = append(nodes, t.node(e))
+		}
+	}
+	return nodes, nil
+}
+
+func (t *tree) node(e object.TreeEntry) node {
+	n := node{name: e.Name, hash: e.Hash, mode: e.Mode, time: t.time}
+	if o, ok := t.pack.find(e.Hash); ok && e.Mode != filemode.Dir {
+		n.size = o.size
+	}
+	return n
+}
+
+func (t *tree) entries(dir node) ([]object.TreeEntry, error) {
+	return decodeTree(t.pack, dir.hash)
+}
+
+// content returns a file's bytes, which the caller must not change. A file that was left out of the pack was too large.
+func (t *tree) content(n node) ([]byte, error) {
+	content, err := t.pack.object(n.hash, plumbing.BlobObject)
+	if errors.Is(err, errAbsent) {
+		return nil, errLarge
+	}
+	return content, err
+}
+
+type openFile struct {
+	node
+	*bytes.Reader
+}
+
+func (f *openFile) Stat() (fs.FileInfo, error) { return f.node, nil }
+func (f *openFile) Close() error               { return nil }
+func (f *openFile) Size() int64                { return f.node.size }
+
+func entries(nodes []node) []fs.DirEntry {
+	list := make([]fs.DirEntry, len(nodes))
+	for i, n := range nodes {
+		list[i] = fs.FileInfoToDirEntry(n)
+	}
+	slices.SortFunc(list, func(a, b fs.DirEntry) int { return strings.Compare(a.Name(), b.Name()) })
+	return list
+}
+
+type openDir struct {
+	tree *tree
+	node node
+	name string
+	rest []fs.DirEntry
+	read bool
+}
+
+func (d *openDir) Stat() (fs.FileInfo, error) { return d.node, nil }
+func (d *openDir) Close() error               { return nil }
+func (d *openDir) Read([]byte) (int, error) {
+	return 0, &fs.PathError{Op: "read", Path: d.name, Err: errors.New("is a directory")}
+}
+
+func (d *openDir) ReadDir(count int) ([]fs.DirEntry, error) {
+	if !d.read {
+		nodes, err := d.tree.list(d.node)
+		if err != nil {
+			return nil, &fs.PathError{Op: "readdir", Path: d.name, Err: err}
+		}
+		d.rest, d.read = entries(nodes), true
+	}
+	if count > 0 && len(d.rest) == 0 {
+		return nil, io.EOF
+	}
+	if count <= 0 || count > len(d.rest) {
+		count = len(d.rest)
+	}
+	part := d.rest[:count:count]
+	d.rest = d.rest[count:]
+	return part, nil
+}

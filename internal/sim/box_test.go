@@ -50,7 +50,7 @@ func (b box) Validate() error {
 	return nil
 }
 
-// Diff leaves Keeps and On out: they are what the thing is, no setting of it; a changed In or Place is another thing.
+// Diff leaves Keeps out: it is what the thing is, no setting of it. A changed In or Place makes another thing.
 func (b box) Diff(live box) []resource.Change {
 	var cs []resource.Change
 	differ := func(field string, want, have any, c resource.Change) {
@@ -60,6 +60,7 @@ func (b box) Diff(live box) []resource.Change {
 	}
 	differ("size", b.Size, live.Size, resource.Change{})
 	differ("place", b.Place, live.Place, resource.Change{Recreate: true})
+	differ("on", b.On, live.On, resource.Change{})
 	differ("in", b.In, live.In, resource.Change{Recreate: true})
 	differ("force", b.Force, live.Force, resource.Change{Mark: true})
 	if b.Colour != nil {
@@ -75,3 +76,8 @@ func (b box) Diff(live box) []resource.Change {
 	slices.SortFunc(cs, func(x, y resource.Change) int { return cmp.Compare(x.Field, y.Field) })
 	return cs
 }
+
+// site is a box that another driver looks after, and that others live in.
+type site struct{ box }
+
+func (s site) Diff(live site) []resource.Change { return s.box.Diff(live.box) }

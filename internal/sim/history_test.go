@@ -1,0 +1,302 @@
+package sim_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"reflect"
+	"slices"
+	"sync"
+	"time"
+
+	"recsysd.dev/recsysd/internal/reconcile"
+	"recsysd.dev/recsysd/internal/resource"
+	"recsysd.dev/recsysd/internal/sim"
+)
+
+// history is one random life of a stack on a simulated cloud.
+type history struct {
+	rand   *rand.Rand
+	cloud  *sim.Cloud
+	stacks *stacks
+	mutant mutant
+	log    []string // of passes and what came between them, for the failure
+
+	mu      sync.Mutex
+	calm    bool
+	seed    uint64
+	commit  int
+	applied int // newest commit whose stack could be loaded
+	want    map[int][]resource.Resource
+	kill    context.CancelFunc
+	blind   map[string]bool // Ref.Kinds that the pass could not list; "" is all
+	wrote   bool
+	wrong   []string // what must not happen, and did
+	memory  reconcile.Memory
+	daemon  *reconcile.Reconciler
+}
+
+var errAway = errors.New("503 try again")
+
+func newHistory(seed uint64, m mutant) *history {
+	r := rand.New(rand.NewPCG(seed, 1))
+	h := &history{rand: r, seed: seed, mutant: m, stacks: &stacks{Rand: r}, want: map[int][]resource.Resource{}}
+	h.cloud = &sim.Cloud{OnWrite: h.written, Delays: map[string]sim.Delay{
+		"site": {Create: 8 * time.Minute, Update: 2 * time.Minute, Delete: 4 * time.Minute},
+		"room": {Delete: 20 * time.Second},
+		"disk": {Create: 5 * time.Second, Delete: 5 * time.Second},
+		"app":  {Start: 40 * time.Second},
+	}}
+	h.cloud.SetFault(h.fault)
+	h.start(reconcile.Memory{})
+	return h
+}
+
+// run lives the history and returns what was wrong with it.
+func (h *history) run(ctx context.Context) error {
+	h.foreigners()
+	for range 2 + h.rand.IntN(4) {
+		h.push(h.stacks.next())
+		for range 1 + h.rand.IntN(4) {
+			h.pass(ctx)
+			if len(h.wrong) > 0 {
+				return h.failure("")
+			}
+			h.between()
+		}
+	}
+	return h.settle(ctx)
+}
+
+// settle ends all trouble, lets the stack converge, and does so again with a new commit of the same stack, by which
+// what was unprotected may go. Then all must be well.
+func (h *history) settle(ctx context.Context) error {
+	h.calm = true
+	h.daemon.Settings.MaxDeletes = 1000
+	for _, t := range h.cloud.Things() {
+		h.cloud.Break(t.Ref, "")
+	}
+	h.log = append(h.log, "calm")
+	for range 2 {
+		h.push(h.want[h.commit])
+		quiet := 0
+		for n := 0; quiet < 3; n++ {
+			if n == 100 {
+				return h.failure("it is calm and after 100 passes it still writes")
+			}
+			before := h.cloud.Writes()
+			h.pass(ctx)
+			if len(h.wrong) > 0 {
+				return h.failure("")
+			}
+			time.Sleep(10 * time.Minute)
+			quiet++
+			if h.cloud.Writes() > before && !h.stuck() {
+				quiet = 0
+			}
+		}
+	}
+	if wrong := h.judge(); wrong != "" {
+		return h.failure(wrong)
+	}
+	return nil
+}
+
+// foreigners puts things into the cloud that are another stack's, or nobody's; some have the names of ours.
+func (h *history) foreigners() {
+	for n := range 3 {
+		h.cloud.Put(box{Kind: "key", Name: fmt.Sprint("key", n), Size: 7}, []string{"", "theirs"}[h.rand.IntN(2)])
+		if h.rand.IntN(2) == 0 {
+			h.cloud.Put(site{box{Kind: "site", Name: fmt.Sprint("site", n+1), Size: 7, Keeps: true}}, "")
+		}
+	}
+	h.cloud.Put(site{box{Kind: "site", Name: "alien", Keeps: true}}, "theirs")
+	h.cloud.Put(box{Kind: "room", Name: "alien", In: resource.Ref{Kind: "site", Name: "alien"}}, "theirs")
+}
+
+func (h *history) push(want []resource.Resource) {
+	h.commit++
+	if h.mutant.stack != nil {
+		h.mutant.stack(want)
+	}
+	h.want[h.commit] = want
+	h.log = append(h.log, fmt.Sprintf("commit %d", h.commit))
+	for _, r := range want {
+		h.log = append(h.log, fmt.Sprintf("  want %v protect=%v adopt=%v suspend=%q %+v", r.Ref, r.Protect, r.Adopt, r.Suspend, asBox(r.Spec)))
+	}
+}
+
+// start begins a new daemon, with what the old one left.
+func (h *history) start(m reconcile.Memory) {
+	h.daemon = &reconcile.Reconciler{
+		Stack: "mine", Source: (*source)(h), Load: h.load, Memory: m,
+		Kinds: []resource.Kind{resource.NewKind("box", driver[box](h)), resource.NewKind("site", driver[site](h))},
+		Settings: reconcile.Settings{Prune: true, MaxDeletes: []int{1, 3, 100}[h.rand.IntN(3)], Width: h.width(), Interval: 5 * time.Minute,
+			StepTimeout: time.Minute},
+		Record: func(_ reconcile.Pass, m reconcile.Memory) error { h.memory = m; return nil },
+	}
+}
+
+// width is one where daemons are killed: with others in flight, a kill would not always find them at the same place.
+func (h *history) width() int { return 1 + 3*int(h.seed%2) }
+
+// pass makes one, and compares what is not ours before and after.
+func (h *history) pass(ctx context.Context) {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	h.mu.Lock()
+	h.kill, h.blind, h.wrote = cancel, map[string]bool{}, false
+	h.mu.Unlock()
+	before := h.cloud.Things()
+	p := h.daemon.Pass(ctx, reconcile.Kick{})
+	killed := ctx.Err() != nil
+	h.log = append(h.log, fmt.Sprintf("pass at %s killed=%v err=%v", p.Start.Format(time.TimeOnly), killed, p.Err))
+	for i, s := range p.Plan.Steps {
+		line := fmt.Sprintf("  %s %v: %s", s.Verb, s.Ref, s.Why)
+		if i < len(p.Results) && p.Results[i].Outcome != "" {
+			line += fmt.Sprintf(" -> %s %v", p.Results[i].Outcome, p.Results[i].Err)
+		}
+		h.log = append(h.log, line)
+	}
+	for _, t := range before {
+		if t.Owner != "mine" && !h.adopts(t.Ref) && !slices.ContainsFunc(h.cloud.Things(), func(now sim.Thing) bool {
+			return now.Ref == t.Ref && now.Owner == t.Owner && reflect.DeepEqual(now.Spec, t.Spec)
+		}) {
+			h.wrong = append(h.wrong, fmt.Sprintf("%v belongs to %q and was touched", t.Ref, t.Owner))
+		}
+	}
+	h.wrong = append(h.wrong, h.cloud.Refusals()...)
+	h.wrong = append(h.wrong, h.cloud.Violations()...)
+	if killed {
+		m := h.memory
+		if h.rand.IntN(2) == 0 {
+			m = reconcile.Memory{}
+		}
+		h.start(m)
+	}
+}
+
+// between is what happens while the daemon is not looking.
+func (h *history) between() {
+	time.Sleep(time.Duration(h.rand.IntN(600)) * time.Second)
+	things := h.cloud.Things()
+	if len(things) == 0 || h.rand.IntN(2) == 0 {
+		return
+	}
+	t := things[h.rand.IntN(len(things))]
+	hand := []func(){
+		func() { h.cloud.Edit(t.Ref, func(s any) any { return rewrap(s, func(b *box) { b.Size += 10 }) }) },
+		func() { h.cloud.Edit(t.Ref, func(s any) any { return rewrap(s, func(b *box) { b.Force = !b.Force }) }) },
+		func() { h.cloud.Edit(t.Ref, func(s any) any { return rewrap(s, func(b *box) { b.Labels = nil }) }) },
+		func() { h.cloud.Break(t.Ref, "crash loop") },
+		func() { h.cloud.Remove(t.Ref) },
+		func() { h.cloud.Relabel(t.Ref, "") },
+	}
+	n := h.rand.IntN(len(hand))
+	h.log = append(h.log, fmt.Sprintf("hand %d on %v", n, t.Ref))
+	hand[n]()
+}
+
+// fault lets one call in four go wrong, in one of several ways, and a few kill the daemon.
+func (h *history) fault(c sim.Call) sim.Fault {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if h.calm {
+		return sim.Fault{}
+	}
+	f := sim.OneIn(4, h.seed, errAway)(c)
+	if f.Err == nil {
+		return f
+	}
+	switch c.Op {
+	case sim.Observe:
+		if c.N%3 > 0 { // else nothing would ever be seen
+			return sim.Fault{}
+		}
+		h.look("")
+	case sim.Get:
+		h.look("")
+	case sim.List:
+		h.look(c.Ref.Kind)
+	default:
+		switch c.N % 5 {
+		case 1:
+			f.Err = fmt.Errorf("%w: bad weather", resource.ErrRejected)
+		case 2:
+			f.Err = fmt.Errorf("%w: bad weather", resource.ErrUnavailable)
+		case 3:
+			if h.width() == 1 {
+				h.kill()
+			}
+		}
+	}
+	return f
+}
+
+// look notes what the pass could not see before it began to write.
+func (h *history) look(kind string) {
+	if !h.wrote {
+		h.blind[kind] = true
+	}
+}
+
+// written checks every write against what the daemon was told to want.
+func (h *history) written(w sim.Write) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.wrote = true
+	h.log = append(h.log, fmt.Sprintf("    cloud: %s %v owner=%q mark=%q err=%v", w.Op, w.Ref, w.Owner, w.Unprotected, w.Err))
+	if w.Err != nil {
+		return
+	}
+	wrong := func(format string, args ...any) {
+		h.wrong = append(h.wrong, fmt.Sprintf("%s %v: ", w.Op, w.Ref)+fmt.Sprintf(format, args...))
+	}
+	want, wanted := h.wanted(w.Ref)
+	switch {
+	case w.Op != sim.Delete && !wanted:
+		wrong("nobody wants it")
+	case wanted && want.Suspend != "":
+		wrong("it is suspended")
+	case w.Op == sim.Update && w.Owner != "mine" && !want.Adopt:
+		wrong("it belongs to %q and is not to be adopted", w.Owner)
+	case w.Op == sim.Delete && asBox(w.Spec).Keeps && w.Unprotected == digits(h.applied):
+		wrong("it was unprotected by the very commit that removes it")
+	case w.Op == sim.Delete && (h.blind[""] || h.blind[w.Ref.Kind]):
+		wrong("not everything could be seen")
+	case w.Op == sim.Create:
+		for _, n := range want.Needs {
+			if _, ok := h.wanted(n.Ref); ok && !slices.ContainsFunc(h.cloud.Things(), func(t sim.Thing) bool { return t.Ref == n.Ref && t.State.Usable() }) {
+				wrong("before %v, which it needs", n.Ref)
+			}
+		}
+	}
+}
+
+func (h *history) wanted(ref resource.Ref) (resource.Resource, bool) {
+	for _, r := range h.want[h.applied] {
+		if r.Ref == ref {
+			return r, true
+		}
+	}
+	return resource.Resource{}, false
+}
+
+func (h *history) adopts(ref resource.Ref) bool { r, _ := h.wanted(ref); return r.Adopt }
+
+func (h *history) failure(wrong string) error {
+	var text []byte
+	for _, l := range h.log {
+		text = fmt.Appendln(text, l)
+	}
+	for _, t := range h.cloud.Things() {
+		text = fmt.Appendf(text, "live %v %v owner=%q mark=%q %+v\n", t.Ref, t.State, t.Owner, t.Unprotected, asBox(t.Spec))
+	}
+	if wrong != "" {
+		h.wrong = append(h.wrong, wrong)
+	}
+	return fmt.Errorf("seed %d: %q\n%s", h.seed, h.wrong, text)
+}
+
+func digits(commit int) string { return fmt.Sprintf("%012x", commit) }

@@ -1,0 +1,195 @@
+package sim_test
+
+import (
+	"context"
+	"fmt"
+	"io/fs"
+	"slices"
+	"strings"
+	"testing/fstest"
+	"time"
+
+	"recsysd.dev/recsysd/internal/reconcile"
+	"recsysd.dev/recsysd/internal/resource"
+	"recsysd.dev/recsysd/internal/sim"
+)
+
+// judge compares the cloud with the stack after all has settled. It does not ask the planner: what is not as it was wanted must have a
+// reason that can be told from the stack and the cloud alone.
+func (h *history) judge() string {
+	j := judgement{mark: digits(h.commit), live: map[resource.Ref]sim.Thing{}, want: map[resource.Ref]resource.Resource{}}
+	for _, t := range h.cloud.Things() {
+		j.live[t.Ref] = t
+	}
+	for _, r := range h.want[h.commit] {
+		j.want[r.Ref] = r
+	}
+	var wrong []string
+	for ref, r := range j.want {
+		if w := j.wanted(r); w != "" {
+			wrong = append(wrong, fmt.Sprintf("%v %s", ref, w))
+		}
+	}
+	for ref, t := range j.live {
+		if _, ok := j.want[ref]; !ok && t.Owner == "mine" && !j.mayStay(t, nil) {
+			wrong = append(wrong, fmt.Sprintf("%v is not wanted, and nothing keeps it", ref))
+		}
+	}
+	slices.Sort(wrong)
+	return strings.Join(wrong, "; ")
+}
+
+// stuck: the daemon goes on asking for the removal of a thing that another's lives in, which it cannot see.
+func (h *history) stuck() bool {
+	j := judgement{live: map[resource.Ref]sim.Thing{}}
+	for _, t := range h.cloud.Things() {
+		j.live[t.Ref] = t
+	}
+	for _, t := range j.live {
+		if t.Owner == "mine" && slices.ContainsFunc(j.inside(t.Ref), func(in sim.Thing) bool { return in.Owner != "mine" }) {
+			return true
+		}
+	}
+	return false
+}
+
+type judgement struct {
+	mark string // of the commit that is applied
+	live map[resource.Ref]sim.Thing
+	want map[resource.Ref]resource.Resource
+}
+
+func (j judgement) wanted(r resource.Resource) string {
+	t, ok := j.live[r.Ref]
+	switch {
+	case r.Suspend != "":
+		return ""
+	case !ok && !j.mayLack(r, nil):
+		return "is wanted and does not exist"
+	case !ok:
+		return ""
+	}
+	diff := asBox(r.Spec).Diff(asBox(t.Spec))
+	immutable := slices.ContainsFunc(diff, func(c resource.Change) bool { return c.Recreate })
+	switch {
+	case t.Owner != "mine" && r.Adopt && !immutable:
+		return fmt.Sprintf("should have been adopted from %q", t.Owner)
+	case t.Owner != "mine":
+		return ""
+	case asBox(t.Spec).Keeps && r.Protect != (t.Unprotected == ""):
+		return fmt.Sprintf("is marked %q although protect is %v", t.Unprotected, r.Protect)
+	case len(diff) == 0:
+		return ""
+	case immutable && !j.mayGo(t):
+		if i := slices.IndexFunc(diff, func(c resource.Change) bool { return c.Mark }); i >= 0 {
+			return fmt.Sprintf("is held, and a mark is not written: %v", diff[i])
+		}
+		return ""
+	}
+	return fmt.Sprintf("differs: %v", diff)
+}
+
+// mayGo: neither it nor anything in it is kept from being replaced.
+func (j judgement) mayGo(t sim.Thing) bool {
+	if asBox(t.Spec).Keeps && (t.Unprotected == "" || t.Unprotected == j.mark) || t.Owner != "mine" || j.want[t.Ref].Suspend != "" {
+		return false
+	}
+	return !slices.ContainsFunc(j.inside(t.Ref), func(in sim.Thing) bool { return !j.mayGo(in) })
+}
+
+// mayLack: it waits for something that may itself be missing, or an entry's old disk stands unused.
+func (j judgement) mayLack(r resource.Resource, path []resource.Ref) bool {
+	if slices.Contains(path, r.Ref) {
+		return false
+	}
+	path = append(path, r.Ref)
+	for _, n := range r.Needs {
+		on, wanted := j.want[n.Ref]
+		t, exists := j.live[n.Ref]
+		if wanted && !exists && (on.Suspend != "" || j.mayLack(on, path)) || exists && !t.State.Usable() {
+			return true
+		}
+	}
+	for _, other := range j.want {
+		if _, exists := j.live[other.Ref]; other.Entry == r.Entry && other.InheritsFirst && !exists && j.unused(other.Ref.Kind) {
+			return true
+		}
+	}
+	return false
+}
+
+func (j judgement) unused(kind string) bool {
+	for ref, t := range j.live {
+		if _, wanted := j.want[ref]; ref.Kind == kind && t.Owner == "mine" && !wanted {
+			return true
+		}
+	}
+	return false
+}
+
+// mayStay: it is protected, or something that stays lives in it or stands on it.
+func (j judgement) mayStay(t sim.Thing, path []resource.Ref) bool {
+	if asBox(t.Spec).Keeps && (t.Unprotected == "" || t.Unprotected == j.mark) {
+		return true
+	}
+	if slices.Contains(path, t.Ref) {
+		return false
+	}
+	path = append(path, t.Ref)
+	for _, other := range j.live {
+		for _, n := range asBox(other.Spec).Needs() {
+			if n.Ref != t.Ref {
+				continue
+			}
+			if _, wanted := j.want[other.Ref]; wanted || other.Owner != "mine" && n.In || other.Owner == "mine" && j.mayStay(other, path) {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+func (j judgement) inside(ref resource.Ref) []sim.Thing {
+	var in []sim.Thing
+	for _, t := range j.live {
+		if asBox(t.Spec).In == ref {
+			in = append(in, t)
+		}
+	}
+	return in
+}
+
+// source serves the history's commits; while there is trouble it is sometimes away.
+type source history
+
+func (s *source) revision(n int) reconcile.Revision {
+	return reconcile.Revision{Commit: digits(n) + strings.Repeat("0", 28), Tree: fstest.MapFS{}}
+}
+
+func (s *source) Fetch(context.Context) (reconcile.Revision, error) {
+	if !s.calm && s.rand.IntN(8) == 0 {
+		return s.revision(s.commit), errAway
+	}
+	return s.revision(s.commit), nil
+}
+
+func (s *source) Keep(context.Context, reconcile.Revision) error { return nil }
+
+func (s *source) Kept(context.Context) (reconcile.Revision, bool, error) {
+	return s.revision(s.applied), s.applied > 0, nil
+}
+
+// load reads a commit's stack, which is sometimes invalid.
+func (h *history) load(_ context.Context, r reconcile.Revision, _ time.Time) ([]resource.Resource, error) {
+	for n, want := range h.want {
+		if (*source)(h).revision(n).Commit != r.Commit {
+			continue
+		}
+		if !h.calm && n != h.applied && n%5 == 4 {
+			return nil, fmt.Errorf("stack.yaml:1:1: %w", fs.ErrInvalid)
+		}
+		h.applied = n
+		return want, nil
+	}
+	return nil, fmt.Errorf("no commit %s", r.Commit)
+}

@@ -1,0 +1,88 @@
+package sim_test
+
+import (
+	"flag"
+	"strings"
+	"testing"
+	"testing/synctest"
+
+	"recsysd.dev/recsysd/internal/resource"
+)
+
+var (
+	histories = flag.Uint64("histories", 2000, "how many random histories to live")
+	seed      = flag.Uint64("seed", 0, "live only the history of this seed and print it")
+)
+
+// live lives one history, in a bubble in which hours take no time.
+func live(t *testing.T, seed uint64, m mutant) (err error) {
+	synctest.Test(t, func(t *testing.T) { err = newHistory(seed, m).run(t.Context()) })
+	return err
+}
+
+// TestHistories: whatever happens to a stack, once the trouble is over the cloud is as the stack wants it, or there is a
+// reason that the stack and the cloud show; and on the way the cloud never had to refuse a step for its order, nothing was
+// destroyed that is protected, and nothing foreign was touched.
+func TestHistories(t *testing.T) {
+	if *seed > 0 {
+		h := (*history)(nil)
+		synctest.Test(t, func(t *testing.T) { h = newHistory(*seed, mutant{}); h.run(t.Context()) })
+		t.Fatal(h.failure("as asked for"))
+	}
+	const lanes = 4
+	for lane := range uint64(lanes) {
+		t.Run("", func(t *testing.T) {
+			t.Parallel()
+			for s := lane + 1; s <= *histories; s += lanes {
+				if err := live(t, s, mutant{}); err != nil {
+					t.Fatalf("%v\nrepeat with -run TestHistories -seed %d", err, s)
+				}
+			}
+		})
+	}
+}
+
+// TestTheHistoriesNotice: an engine that forgets one of its rules does not live through them.
+func TestTheHistoriesNotice(t *testing.T) {
+	mutants := []struct {
+		mutant
+		want string // in what was wrong
+	}{
+		{mutant{name: "the ownership test", live: func(f *facts) { f.Owned = true }}, "belongs to"},
+		{mutant{name: "the ownership test on delete", all: true, live: func(f *facts) { f.Owned = true }}, "delete"},
+		{mutant{name: "the hold on what is locked", live: func(f *facts) { f.Locked = false }}, "another operation"},
+		{mutant{name: "the hold on what is pending", live: func(f *facts) {
+			if f.State == resource.Pending {
+				f.State, f.Locked = resource.Ready, false
+			}
+		}}, ""},
+		{mutant{name: "that busy is left alone", live: func(f *facts) {
+			if f.State == resource.Busy {
+				f.State = resource.Ready
+			}
+		}}, "another operation"},
+		{mutant{name: "protection", live: func(f *facts) { f.Unprotected = "ffffffffffff" }}, "protected"},
+		{mutant{name: "that blind is not absent", err: func(error) error { return nil }}, ""},
+		{mutant{name: "that unknown is not absent", lost: true}, ""},
+		{mutant{name: "that unlisted is not absent", sight: func(u map[string]error) { clear(u) }}, "not everything could be seen"},
+		{mutant{name: "the order", stack: func(want []resource.Resource) {
+			for i := range want {
+				want[i].Needs = nil
+			}
+		}}, ""},
+	}
+	for _, m := range mutants {
+		t.Run(m.name, func(t *testing.T) {
+			t.Parallel()
+			for s := range uint64(300) {
+				if err := live(t, s+1, m.mutant); err != nil {
+					if line, _, _ := strings.Cut(err.Error(), "\n"); !strings.Contains(line, m.want) {
+						t.Errorf("it should be noticed by %q, and was by: %s", m.want, line)
+					}
+					return
+				}
+			}
+			t.Errorf("an engine without %s lives through 300 histories", m.name)
+		})
+	}
+}

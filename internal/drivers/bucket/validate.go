@@ -48,7 +48,9 @@ func (s Spec) Validate() error {
 	}
 	for i, r := range s.Lifecycle {
 		for _, err := range r.validate() {
-			errs = append(errs, fmt.Errorf("%s[%d]: %w", fieldLifecycle, i, err))
+			if err != nil {
+				errs = append(errs, fmt.Errorf("%s[%d]: %w", fieldLifecycle, i, err))
+			}
 		}
 	}
 	errs = append(errs, gcp.ValidateLabels(s.Labels)...)

@@ -1,0 +1,229 @@
+// Package desired reads a stack: the stack file, its environment's overlay and its manifests become the resources that are wanted.
+// It is strict and offline, and it reports every mistake of a run with its place. It never looks at the live world, and it decides
+// nothing: what is done about a difference is the planner's business.
+package desired
+
+import (
+	"io/fs"
+	"path"
+	"reflect"
+	"regexp"
+	"slices"
+	"strings"
+	"time"
+
+	"recsysd.dev/recsysd/internal/resource"
+)
+
+// Options are what is known before the stack is read.
+type Options struct {
+	Environment string    // selects environments/<name>.yaml beside the stack file
+	Project     string    // that the stack must be for; "": any
+	Name        string    // that the stack must have; "": any
+	External    bool      // Kubernetes objects go to a configured kubeconfig, not to a cluster of the stack
+	Offline     bool      // the stack is only looked at: workloads without a cluster pass
+	Now         time.Time // the moment that schedules are read for
+}
+
+// Stack is what is wanted.
+type Stack struct {
+	Name, Project, Region string
+	Resources             []resource.Resource // by Ref
+	Notices               []string            // worth telling; nothing is wrong
+}
+
+// Load reads the stack file at path in tree, and what it names. The error joins every mistake, each one line of the form
+// file:line:column: path: what is wrong; hint. The same tree and options give the same stack.
+func Load(tree fs.FS, path string, o Options) (*Stack, error) {
+	b := &builder{tree: files{tree}, path: path, options: o}
+	b.load()
+	if b.p.any() {
+		return nil, b.p.err()
+	}
+	slices.SortFunc(b.resources, func(a, c resource.Resource) int { return a.Ref.Compare(c.Ref) })
+	return &Stack{b.file.Name, b.file.Project, b.file.Region, b.resources, b.notices}, nil
+}
+
+// builder makes one stack.
+type builder struct {
+	tree    files
+	path    string
+	options Options
+	p       problems
+
+	top       *value
+	file      file
+	places    map[string]place
+	cluster   resource.Ref // where the objects go; zero: to a kubeconfig, or nowhere yet
+	declared  map[resource.Ref]place
+	resources []resource.Resource
+	notices   []string
+}
+
+// load goes on after a mistake as long as what follows can be judged at all.
+func (b *builder) load() {
+	if !b.read() || !b.identify() {
+		return
+	}
+	b.defaults()
+	b.decode()
+	b.declared = map[resource.Ref]place{}
+	b.checkStack()
+	manifests := b.readManifests()
+	b.chooseCluster(len(b.file.Workloads)+len(b.file.Secrets)+len(manifests) > 0)
+	b.addWorkloads(manifests)
+	b.addCloud()
+	b.addSecrets()
+	b.addManifests(manifests)
+	b.addNamespace()
+	if len(b.resources) == 0 {
+		b.p.add(b.top.at, "", "the stack is empty; nothing at all is more likely a mistake than a wish")
+	}
+}
+
+// read makes the tree of the stack file with its environment's overlay laid over it and its variables replaced.
+func (b *builder) read() bool {
+	b.top = b.readDocument(b.path)
+	if b.top == nil {
+		return false
+	}
+	if env := b.options.Environment; env != "" {
+		if !entryKey.MatchString(env) {
+			b.p.add(place{file: b.path}, "", "the environment %q must be lower-case letters, digits and '-'", env)
+			return false
+		}
+		over := b.readDocument(path.Join(path.Dir(b.path), "environments", env+".yaml"))
+		if over == nil {
+			return false
+		}
+		overlay(b.top, over, "", &b.p)
+	}
+	vars := &variables{top: b.top, environment: b.options.Environment, p: &b.p, known: map[string]string{}}
+	vars.checkNames()
+	vars.expandAll(b.top, "")
+	return true
+}
+
+// readDocument reads a file that is one mapping; nil if it is not.
+func (b *builder) readDocument(name string) *value {
+	whole := place{file: name}
+	data, err := b.tree.read(name)
+	if err != nil {
+		b.p.add(whole, "", "%v", err)
+		return nil
+	}
+	docs, ok := parse(name, data, &b.p)
+	switch {
+	case !ok:
+		return nil
+	case len(docs) == 0, len(docs) == 1 && docs[0].null():
+		b.p.add(whole, "", "the file is empty")
+		return nil
+	case len(docs) > 1:
+		b.p.add(docs[1].at, "", "a second document; a stack is one")
+		return nil
+	case docs[0].kind != mapping:
+		b.p.add(docs[0].at, "", "must be a mapping of keys to values, not %s", docs[0].name())
+		return nil
+	}
+	return docs[0]
+}
+
+var (
+	entryKey    = regexp.MustCompile(`^[a-z]([a-z0-9-]{0,48}[a-z0-9])?$`)
+	projectID   = regexp.MustCompile(`^([a-z0-9.-]+:)?[a-z]([a-z0-9-]{0,61}[a-z0-9])?$`)
+	region      = regexp.MustCompile(`^[a-z]+-[a-z]+[0-9]+$`)
+	zone        = regexp.MustCompile(`^([a-z]+-[a-z]+[0-9]+)-[a-z]$`)
+	namespaceOK = regexp.MustCompile(`^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$`)
+)
+
+// identify checks what everything else is named after.
+func (b *builder) identify() bool {
+	ok := true
+	need := func(key, hint string, fits *regexp.Regexp, expected string) {
+		v := b.top.get(key)
+		switch {
+		case v == nil || v.null():
+			b.p.add(b.top.at, key, "missing; %s", hint)
+		case v.kind != scalar:
+			b.p.add(v.at, key, "must be a single value, not %s", v.name())
+		case !fits.MatchString(v.text):
+			b.p.add(v.at, key, "%q: %s", v.text, hint)
+		case expected != "" && v.text != expected:
+			b.p.add(v.at, key, "%q, but the configuration says %q for this stack", v.text, expected)
+			return // everything else can still be judged
+		default:
+			return
+		}
+		ok = false
+	}
+	need("apiVersion", "the only one is "+apiVersion, regexp.MustCompile("^"+regexp.QuoteMeta(apiVersion)+"$"), "")
+	need("kind", "it must be Stack", regexp.MustCompile("^Stack$"), "")
+	need("name", "lower-case letters, digits and '-', beginning with a letter, at most 50", entryKey, b.options.Name)
+	need("project", "the id of a Google Cloud project", projectID, b.options.Project)
+	hint := "a region such as us-central1"
+	if v := b.top.get("region"); v != nil && zone.MatchString(v.text) {
+		hint = "that is a zone; its region is " + zone.FindStringSubmatch(v.text)[1]
+	}
+	need("region", hint, region, "")
+	if !ok { // unknown keys are worth knowing all the same
+		b.decode()
+	}
+	return ok
+}
+
+func (b *builder) decode() {
+	d := decoder{&b.p, map[string]place{}}
+	d.decode(b.top, b.top.at, "", "", reflect.ValueOf(&b.file).Elem())
+	b.places = d.places
+}
+
+// at is the place of path, or of the nearest thing around it that stands in a file.
+func (b *builder) at(path string) place {
+	for path != "" {
+		if at, ok := b.places[path]; ok {
+			return at
+		}
+		path = path[:max(strings.LastIndexAny(path, ".["), 0)]
+	}
+	return b.top.at
+}
+
+// chooseCluster finds the cluster that the Kubernetes objects go to.
+func (b *builder) chooseCluster(objects bool) {
+	keys := mapsKeys(b.file.Cloud.Clusters)
+	key := b.file.Cluster
+	switch {
+	case key != "" && b.file.Cloud.Clusters[key] == nil:
+		b.p.add(b.at("cluster"), "cluster", "no cluster %q in clusters%s", key, suggest(key, keys))
+		return
+	case b.options.External || !objects:
+		return
+	case key == "" && len(keys) == 1:
+		key = keys[0]
+	case key == "" && len(keys) > 1:
+		b.p.add(b.top.at, "cluster", "missing; there are several clusters, so say which one the workloads go to")
+		return
+	case key == "" && b.options.Offline:
+		return
+	case key == "":
+		b.p.add(b.top.at, "clusters", "missing; workloads, secrets and manifests need a cluster, or a kubeconfig in the daemon's configuration")
+		return
+	}
+	b.cluster = b.file.Cloud.Clusters[key].Spec.Ref()
+}
+
+// add takes a resource into the stack. Two of one identity are a mistake that names both places.
+func (b *builder) add(r resource.Resource, at place, path string) {
+	if first, ok := b.declared[r.Ref]; ok {
+		b.p.add(at, path, "%s is declared twice; first at %s", r.Ref, first)
+		return
+	}
+	b.declared[r.Ref] = at
+	r.Pos = at.String()
+	b.resources = append(b.resources, r)
+}
+
+func (b *builder) notice(at place, what string) {
+	b.notices = append(b.notices, at.String()+": "+what)
+}

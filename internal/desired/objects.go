@@ -1,0 +1,109 @@
+package desired
+
+import (
+	"maps"
+
+	"k8s.io/apimachinery/pkg/util/validation"
+
+	"recsysd.dev/recsysd/internal/desired/workload"
+	"recsysd.dev/recsysd/internal/drivers/kube"
+	"recsysd.dev/recsysd/internal/resource"
+)
+
+// origin is where an object comes from.
+type origin struct {
+	entry    string
+	path     string
+	at       place
+	handling handling
+}
+
+// object makes a resource of a Kubernetes object: marked as the stack's, and handled as its origin says.
+func (b *builder) object(o kube.Object, from origin) resource.Resource {
+	meta, _ := o.Manifest["metadata"].(map[string]any)
+	labels, _ := meta["labels"].(map[string]any)
+	marked := map[string]any{}
+	for k, v := range b.file.Labels {
+		marked[k] = v
+	}
+	marked[kube.LabelManaged] = "recsysd"
+	maps.Copy(marked, labels)
+	marked[kube.LabelStack] = b.file.Name
+	marked[kube.LabelEntry] = from.entry
+	meta["labels"] = marked
+
+	if p := from.handling.Protect; p != nil && *p && o.Lifetime() == resource.Disposable {
+		annotations, _ := meta["annotations"].(map[string]any)
+		annotations = maps.Clone(annotations)
+		if annotations == nil {
+			annotations = map[string]any{}
+		}
+		annotations[kube.AnnotationProtect] = "true"
+		meta["annotations"] = annotations
+	}
+	r := resource.Of(o)
+	b.handle(&r, from.handling, from.path)
+	r.Entry = from.entry
+	return r
+}
+
+// addSecrets takes in the Secrets whose values are generated. There is no value here, and there never is one.
+func (b *builder) addSecrets() {
+	for _, name := range mapsKeys(b.file.Secrets) {
+		e, path := b.file.Secrets[name], joined("secrets", name)
+		b.checkKey(path, name)
+		if len(e.Generate) == 0 {
+			b.p.add(b.at(path), path+".generate", "missing; the keys to make values for, such as [password]")
+		}
+		for i, key := range e.Generate {
+			if at := indexed(path+".generate", i); len(validation.IsConfigMapKey(key)) > 0 {
+				b.p.add(b.at(at), at, "%q is not a key; letters, digits, '-', '_' and '.'", key)
+			}
+		}
+		workload.ValidateLabels(e.Labels, func(field, format string, args ...any) {
+			b.p.add(b.at(joined(path, field)), joined(path, field), format, args...)
+		})
+		labels := map[string]any{}
+		for k, v := range e.Labels {
+			labels[k] = v
+		}
+		o := kube.Object{
+			Manifest: map[string]any{
+				"apiVersion": "v1", "kind": "Secret", "type": "Opaque",
+				"metadata": map[string]any{"name": name, "namespace": b.namespace(), "labels": labels},
+			},
+			Cluster:  b.cluster,
+			Generate: e.Generate,
+		}
+		from := origin{entry: path, path: path, at: b.at(path), handling: e.Handling}
+		b.add(b.object(o, from), from.at, path)
+	}
+}
+
+// addNamespace takes in the stack's namespace, if anything is in it and no manifest declares it. One that exists already is used
+// as it is, whoever made it.
+func (b *builder) addNamespace() {
+	ref := resource.Ref{Kind: "Namespace", Name: b.namespace()}
+	if _, ok := b.declared[ref]; ok || !b.namespaceUsed() || b.namespace() == "default" {
+		return
+	}
+	o := kube.Object{
+		Manifest: map[string]any{
+			"apiVersion": "v1", "kind": "Namespace",
+			"metadata": map[string]any{"name": ref.Name},
+		},
+		Cluster:  b.cluster,
+		IfAbsent: true,
+	}
+	at := b.at("namespace")
+	b.add(b.object(o, origin{entry: "namespace", path: "namespace", at: at}), at, "namespace")
+}
+
+func (b *builder) namespaceUsed() bool {
+	for _, r := range b.resources {
+		if o, ok := r.Spec.(kube.Object); ok && o.Namespace() == b.namespace() {
+			return true
+		}
+	}
+	return false
+}

@@ -1,0 +1,153 @@
+package desired
+
+import (
+	"cmp"
+	"errors"
+	"fmt"
+	"regexp"
+	"slices"
+	"strings"
+)
+
+// place is where something stands in the files of a stack. The zero line is the whole file, reported as its beginning.
+type place struct {
+	file         string
+	line, column int
+}
+
+func (p place) String() string {
+	return fmt.Sprintf("%s:%d:%d", p.file, max(p.line, 1), max(p.column, 1))
+}
+
+// problem is one mistake. It prints as one line: file:line:column: path: what is wrong; hint.
+type problem struct {
+	at         place
+	path, what string
+}
+
+func (p problem) Error() string {
+	if p.path == "" {
+		return fmt.Sprintf("%s: %s", p.at, p.what)
+	}
+	return fmt.Sprintf("%s: %s: %s", p.at, p.path, p.what)
+}
+
+// maxProblems keeps the answer to a hopeless file readable.
+const maxProblems = 50
+
+// problems collects mistakes, so that one run reports them all.
+type problems struct {
+	files []string // in the order they were read, which is the order of the report
+	list  []problem
+}
+
+// add reports a mistake. A second one at the same path and place is a consequence of the first and is dropped.
+func (p *problems) add(at place, path, format string, args ...any) {
+	for _, q := range p.list {
+		if q.at == at && q.path == path {
+			return
+		}
+	}
+	if !slices.Contains(p.files, at.file) {
+		p.files = append(p.files, at.file)
+	}
+	what := strings.ReplaceAll(fmt.Sprintf(format, args...), "\n", " ") // one line each, whatever a value holds
+	p.list = append(p.list, problem{at, path, what})
+}
+
+func (p *problems) any() bool { return len(p.list) > 0 }
+
+// err is all mistakes joined, in the order of the files; nil if there are none.
+func (p *problems) err() error {
+	slices.SortStableFunc(p.list, func(a, b problem) int {
+		return cmp.Or(
+			cmp.Compare(slices.Index(p.files, a.at.file), slices.Index(p.files, b.at.file)),
+			cmp.Compare(a.at.line, b.at.line), cmp.Compare(a.at.column, b.at.column),
+			cmp.Compare(a.path, b.path))
+	})
+	var errs []error
+	for i, q := range p.list {
+		if i == maxProblems {
+			errs = append(errs, fmt.Errorf("%s: and %d more", q.at, len(p.list)-i))
+			break
+		}
+		errs = append(errs, q)
+	}
+	return errors.Join(errs...)
+}
+
+var pathStep = regexp.MustCompile(`^[A-Za-z][A-Za-z0-9]*(\[[0-9]+\])*(\.[A-Za-z][A-Za-z0-9]*(\[[0-9]+\])*)*$`)
+
+// addValidation reports what a spec's Validate found. Each of its joined errors begins with the field it is about, as in
+// "lifecycle[0]: ageDays: out of range"; that is made a path below base, and its place looked up.
+func (p *problems) addValidation(err error, base string, places map[string]place) {
+	if err == nil {
+		return
+	}
+	if joined, ok := err.(interface{ Unwrap() []error }); ok {
+		for _, e := range joined.Unwrap() {
+			p.addValidation(e, base, places)
+		}
+		return
+	}
+	path, rest := base, err.Error()
+	at := places[base]
+	for {
+		step, after, ok := strings.Cut(rest, ": ")
+		if !ok {
+			break
+		}
+		at2, known := places[path+"."+step]
+		if !known && !pathStep.MatchString(step) {
+			break
+		}
+		path, rest = path+"."+step, after
+		if known {
+			at = at2
+		}
+	}
+	p.add(at, path, "%s", rest)
+}
+
+// suggest is a hint naming what was probably meant, or "".
+func suggest(have string, known []string) string {
+	best, bestDistance := "", 3
+	for _, k := range slices.Sorted(slices.Values(known)) {
+		d := distance(strings.ToLower(have), strings.ToLower(k))
+		if d < bestDistance && d < max(len(k), len(have))/2+1 {
+			best, bestDistance = k, d
+		}
+	}
+	if best == "" {
+		return ""
+	}
+	return fmt.Sprintf("; did you mean %q?", best)
+}
+
+// distance counts the insertions, deletions, replacements and swaps of neighbours between a and b.
+func distance(a, b string) int {
+	if len(a) > 64 || len(b) > 64 {
+		return 64
+	}
+	rows := make([][]int, len(a)+1)
+	for i := range rows {
+		rows[i] = make([]int, len(b)+1)
+		rows[i][0] = i
+	}
+	for j := range rows[0] {
+		rows[0][j] = j
+	}
+	for i := 1; i <= len(a); i++ {
+		for j := 1; j <= len(b); j++ {
+			differ := 1
+			if a[i-1] == b[j-1] {
+				differ = 0
+			}
+			rows[i][j] = min(rows[i-1][j]+1, rows[i][j-1]+1, rows[i-1][j-1]+differ)
+			if i > 1 && j > 1 && a[i-1] == b[j-2] && a[i-2] == b[j-1] {
+				rows[i][j] = min(rows[i][j], rows[i-2][j-2]+1)
+			}
+		}
+	}
+	return rows[len(a)][len(b)]
+}

@@ -1,0 +1,107 @@
+package desired
+
+import (
+	"maps"
+	"slices"
+
+	"recsysd.dev/recsysd/internal/desired/workload"
+	"recsysd.dev/recsysd/internal/drivers/bucket"
+	"recsysd.dev/recsysd/internal/drivers/cluster"
+	"recsysd.dev/recsysd/internal/drivers/registry"
+	"recsysd.dev/recsysd/internal/resource"
+)
+
+const apiVersion = "recsysd.dev/v1alpha1"
+
+// file is the stack file. Its tags are all there is to know of its keys: the strict decoder, the schema and the test of the
+// reference read them.
+type file struct {
+	APIVersion string            `yaml:"apiVersion" enum:"recsysd.dev/v1alpha1" doc:"Version of this format. Required."`
+	Kind       string            `yaml:"kind" enum:"Stack" doc:"Always Stack. Required."`
+	Name       string            `yaml:"name" doc:"Identity of the stack: the mark on everything it owns, and its name in metrics. Required. A change disowns everything."`
+	Project    string            `yaml:"project" doc:"Id of the Google Cloud project. Required."`
+	Region     string            `yaml:"region" doc:"Where everything is that does not say otherwise. Required."`
+	Labels     map[string]string `yaml:"labels" doc:"Labels of every resource; a resource's own win."`
+	Vars       map[string]string `yaml:"vars" doc:"Texts for ${key} in values of this file, beside ${project}, ${region}, ${name} and ${environment}. $${ stands for the characters themselves."`
+	Mode       string            `yaml:"mode" enum:"apply,observe" doc:"apply, the default, or observe: differences are reported and nothing is written."`
+	Protect    *bool             `yaml:"protect" doc:"Whether what holds data may not go; true by default. A resource may say otherwise."`
+
+	Cloud cloud `yaml:",inline"`
+
+	Cluster   string                    `yaml:"cluster" doc:"Key of the cluster that workloads, secrets and manifests go to; the only one by default."`
+	Namespace string                    `yaml:"namespace" doc:"Kubernetes namespace; the stack's name by default. It is made if it does not exist."`
+	Workloads map[string]*workloadEntry `yaml:"workloads" doc:"Pods in short form, by name. Each becomes a Deployment, or with a disk a StatefulSet, and what belongs to it."`
+	Secrets   map[string]*secretEntry   `yaml:"secrets" doc:"Kubernetes Secrets whose values are made once and kept only in the cluster, by name."`
+	Manifests []string                  `yaml:"manifests" doc:"Plain Kubernetes objects: files, globs, and folders with a kustomization.yaml, as seen from the stack file's folder."`
+	Cost      *cost                     `yaml:"cost" doc:"What the price depends on and no resource says."`
+}
+
+// cloud is the sections of Google Cloud's kinds. A new kind is one line here, and its name among the sections below.
+type cloud struct {
+	Clusters   map[string]*entry[cluster.Spec]  `yaml:"clusters" doc:"GKE clusters, by a key of your choice."`
+	Buckets    map[string]*entry[bucket.Spec]   `yaml:"buckets" doc:"Cloud Storage buckets, by a key of your choice."`
+	Registries map[string]*entry[registry.Spec] `yaml:"registries" doc:"Artifact Registry repositories, by a key of your choice."`
+}
+
+func (c cloud) sections() []section {
+	return []section{sectionOf("clusters", c.Clusters), sectionOf("buckets", c.Buckets), sectionOf("registries", c.Registries)}
+}
+
+// handling is what every resource takes beside its own keys.
+type handling struct {
+	Protect *bool  `yaml:"protect" doc:"Whether it may not go. True by default for what holds data; said of anything else, it is protected too."`
+	Adopt   bool   `yaml:"adopt" doc:"Take over an existing one that is not this stack's, after showing the difference."`
+	Suspend string `yaml:"suspend" doc:"Leave it alone, for the reason given here."`
+	Mode    string `yaml:"mode" enum:"apply,observe" doc:"apply, or observe: it is looked at and used, never written. The stack's own mode by default."`
+}
+
+// entry is one resource of a section: its own keys and those that every resource takes.
+type entry[S resource.Spec[S]] struct {
+	Handling handling `yaml:",inline"`
+	Spec     S        `yaml:",inline"`
+}
+
+func (e *entry[S]) handling() handling          { return e.Handling }
+func (e *entry[S]) resource() resource.Resource { return resource.Of(e.Spec) }
+func (e *entry[S]) validate() error             { return e.Spec.Validate() }
+
+// cloudEntry is an entry of any kind.
+type cloudEntry interface {
+	handling() handling
+	resource() resource.Resource
+	validate() error
+}
+
+// section is one section's entries, with the kind forgotten.
+type section struct {
+	name    string
+	entries map[string]cloudEntry
+}
+
+func sectionOf[S resource.Spec[S]](name string, entries map[string]*entry[S]) section {
+	s := section{name, map[string]cloudEntry{}}
+	for key, e := range entries {
+		s.entries[key] = e
+	}
+	return s
+}
+
+func (s section) keys() []string { return slices.Sorted(maps.Keys(s.entries)) }
+
+// workloadEntry is one workload. The keys of later versions (expose, schedule) are unknown until they do something.
+type workloadEntry struct {
+	Handling handling          `yaml:",inline"`
+	Workload workload.Workload `yaml:",inline"`
+}
+
+// secretEntry is one generated Secret.
+type secretEntry struct {
+	Handling handling          `yaml:",inline"`
+	Generate []string          `yaml:"generate" doc:"Keys, each with a random value. A key that is added gets one; what exists is never changed. Required."`
+	Labels   map[string]string `yaml:"labels" doc:"Labels of the Secret."`
+}
+
+// cost is what prices need to know. It changes no resource.
+type cost struct {
+	FreeTierCredit *bool `yaml:"freeTierCredit" doc:"Whether the billing account's one free cluster credit is spent on this cluster."`
+}

@@ -1,0 +1,294 @@
+package workload
+
+import (
+	"maps"
+	"slices"
+	"strconv"
+	"strings"
+)
+
+// Setting is what a workload has to know of the stack around it.
+type Setting struct {
+	Stack     string
+	Namespace string
+	Name      string // of the workload, and of all its objects but the claim
+	Image     string // resolved
+	Uses      []Peer // in the order of the file
+	UsedBy    []string
+}
+
+// Peer is another workload of the stack.
+type Peer struct {
+	Name string
+	Port int
+}
+
+// Labels by which a workload's pods are found. They say nothing of ownership: selectors cannot be changed, owners can.
+const (
+	labelName     = "app.kubernetes.io/name"
+	labelInstance = "app.kubernetes.io/instance"
+)
+
+const (
+	drainSeconds    = 5   // a pod that goes keeps answering while the cluster forgets its address
+	progressSeconds = 900 // a node may have to be made, and a large image pulled
+	startSeconds    = 600 // until then a pod that is not well yet is left to start
+	spotSeconds     = 25  // all the notice that spot capacity gives
+)
+
+// object and list are what a manifest is made of. Numbers in it are int64, as everywhere in unstructured objects.
+type (
+	object = map[string]any
+	list   = []any
+)
+
+// Claim is the name of the workload's PersistentVolumeClaim.
+func Claim(name string) string { return name + "-data" }
+
+// Objects are the manifests of the workload, which must be valid: ServiceAccount, PersistentVolumeClaim if it has a disk, Service if it
+// has a port, NetworkPolicy, and Deployment, or StatefulSet if it has a disk.
+func (w Workload) Objects(s Setting) []map[string]any {
+	objects := []map[string]any{w.serviceAccount(s)}
+	if w.Disk != nil {
+		objects = append(objects, w.claim(s))
+	}
+	if w.Port != 0 {
+		objects = append(objects, w.service(s))
+	}
+	objects = append(objects, w.networkPolicy(s))
+	if w.Disk != nil {
+		return append(objects, w.statefulSet(s))
+	}
+	return append(objects, w.deployment(s))
+}
+
+func selector(stack, name string) object { return object{labelName: name, labelInstance: stack} }
+
+func (w Workload) metadata(s Setting, name string) object {
+	return object{"name": name, "namespace": s.Namespace, "labels": w.labels(s)}
+}
+
+func (w Workload) labels(s Setting) object {
+	labels := object{}
+	for k, v := range w.Labels {
+		labels[k] = v
+	}
+	maps.Copy(labels, selector(s.Stack, s.Name))
+	return labels
+}
+
+// serviceAccount is who the pods are for Google's APIs. Workload Identity asks the node's metadata server, so neither the account
+// nor the pods get a token for the Kubernetes API.
+func (w Workload) serviceAccount(s Setting) object {
+	return object{
+		"apiVersion": "v1", "kind": "ServiceAccount",
+		"metadata":                     w.metadata(s, s.Name),
+		"automountServiceAccountToken": false,
+	}
+}
+
+// claim is an object of its own rather than a template of the StatefulSet, so that it is seen, protected and kept like anything else.
+func (w Workload) claim(s Setting) object {
+	return object{
+		"apiVersion": "v1", "kind": "PersistentVolumeClaim",
+		"metadata": w.metadata(s, Claim(s.Name)),
+		"spec": object{
+			"accessModes": list{"ReadWriteOnce"},
+			"resources":   object{"requests": object{"storage": string(w.Disk.Size)}},
+		},
+	}
+}
+
+func (w Workload) service(s Setting) object {
+	port := int64(w.Port)
+	return object{
+		"apiVersion": "v1", "kind": "Service",
+		"metadata": w.metadata(s, s.Name),
+		"spec": object{
+			"type":     "ClusterIP",
+			"selector": selector(s.Stack, s.Name),
+			"ports":    list{object{"name": "main", "port": port, "targetPort": port, "protocol": "TCP"}},
+		},
+	}
+}
+
+// networkPolicy lets in those that use the workload, on its port, and nobody else. The node itself, which asks the probes, is
+// always let in by Kubernetes. What the pods call is not restricted.
+func (w Workload) networkPolicy(s Setting) object {
+	ingress := list{}
+	if len(s.UsedBy) > 0 && w.Port != 0 {
+		from := list{}
+		for _, user := range slices.Sorted(slices.Values(s.UsedBy)) {
+			from = append(from, object{"podSelector": object{"matchLabels": selector(s.Stack, user)}})
+		}
+		ingress = list{object{"from": from, "ports": list{object{"port": int64(w.Port), "protocol": "TCP"}}}}
+	}
+	return object{
+		"apiVersion": "networking.k8s.io/v1", "kind": "NetworkPolicy",
+		"metadata": w.metadata(s, s.Name),
+		"spec": object{
+			"podSelector": object{"matchLabels": selector(s.Stack, s.Name)},
+			"policyTypes": list{"Ingress"},
+			"ingress":     ingress,
+		},
+	}
+}
+
+func (w Workload) deployment(s Setting) object {
+	return object{
+		"apiVersion": "apps/v1", "kind": "Deployment",
+		"metadata": w.metadata(s, s.Name),
+		"spec": w.replicated(object{
+			"selector":                object{"matchLabels": selector(s.Stack, s.Name)},
+			"progressDeadlineSeconds": int64(progressSeconds),
+			"strategy": object{
+				"type":          "RollingUpdate",
+				"rollingUpdate": object{"maxUnavailable": int64(0), "maxSurge": int64(1)},
+			},
+			"template": w.template(s),
+		}),
+	}
+}
+
+// statefulSet runs the one pod that has the disk: the old one is gone before the new one starts.
+func (w Workload) statefulSet(s Setting) object {
+	return object{
+		"apiVersion": "apps/v1", "kind": "StatefulSet",
+		"metadata": w.metadata(s, s.Name),
+		"spec": w.replicated(object{
+			"selector":    object{"matchLabels": selector(s.Stack, s.Name)},
+			"serviceName": s.Name,
+			"template":    w.template(s),
+		}),
+	}
+}
+
+// replicated adds the number of pods if the stack says it; otherwise it belongs to whatever scales the workload.
+func (w Workload) replicated(spec object) object {
+	if w.Replicas != nil {
+		spec["replicas"] = int64(*w.Replicas)
+	}
+	return spec
+}
+
+func (w Workload) template(s Setting) object {
+	spec := object{
+		"serviceAccountName":           s.Name,
+		"automountServiceAccountToken": false,
+		"enableServiceLinks":           false,
+		"securityContext":              w.podSecurity(),
+		"containers":                   list{w.container(s)},
+	}
+	if w.Spot {
+		spec["nodeSelector"] = object{"cloud.google.com/gke-spot": "true"}
+		spec["terminationGracePeriodSeconds"] = int64(spotSeconds)
+	}
+	if w.Disk != nil {
+		spec["volumes"] = list{object{"name": "data", "persistentVolumeClaim": object{"claimName": Claim(s.Name)}}}
+	}
+	return object{"metadata": object{"labels": w.labels(s)}, "spec": spec}
+}
+
+func (w Workload) podSecurity() object {
+	security := object{"seccompProfile": object{"type": "RuntimeDefault"}}
+	if w.User != nil {
+		security["runAsUser"] = *w.User
+		security["runAsNonRoot"] = true
+		security["fsGroup"] = *w.User
+	}
+	if w.Disk != nil {
+		security["fsGroupChangePolicy"] = "OnRootMismatch"
+	}
+	return security
+}
+
+func (w Workload) container(s Setting) object {
+	c := object{
+		"name":      s.Name,
+		"image":     s.Image,
+		"resources": w.resources(),
+	}
+	if w.Command != nil {
+		c["command"] = texts(w.Command)
+	}
+	if w.Args != nil {
+		c["args"] = texts(w.Args)
+	}
+	if env := w.env(s); len(env) > 0 {
+		c["env"] = env
+	}
+	if w.Port != 0 {
+		c["ports"] = list{object{"name": "main", "containerPort": int64(w.Port), "protocol": "TCP"}}
+		w.probes(c)
+	}
+	if w.Port != 0 && w.Disk == nil {
+		c["lifecycle"] = object{"preStop": object{"sleep": object{"seconds": int64(drainSeconds)}}}
+	}
+	if w.User != nil { // no user but root could use what is dropped here
+		c["securityContext"] = object{"allowPrivilegeEscalation": false, "capabilities": object{"drop": list{"ALL"}}}
+	}
+	if w.Disk != nil {
+		c["volumeMounts"] = list{object{"name": "data", "mountPath": w.Disk.Mount}}
+	}
+	return c
+}
+
+// resources reserves what is declared. Memory beyond it is refused, because what a node lacks would kill others; CPU beyond it is
+// not, because there it only means to wait.
+func (w Workload) resources() object {
+	return object{
+		"requests": object{"cpu": string(w.CPU), "memory": string(w.Memory)},
+		"limits":   object{"memory": string(w.Memory)},
+	}
+}
+
+// probes ask the health path. Without one, a pod gets traffic once its port answers, and is never restarted for being slow.
+func (w Workload) probes(c object) {
+	port := int64(w.Port)
+	if w.Health == "" {
+		c["readinessProbe"] = object{"tcpSocket": object{"port": port}, "periodSeconds": int64(5), "timeoutSeconds": int64(3)}
+		return
+	}
+	probe := func(period, timeout, failures int64) object {
+		return object{
+			"httpGet":       object{"path": w.Health, "port": port},
+			"periodSeconds": period, "timeoutSeconds": timeout, "failureThreshold": failures,
+		}
+	}
+	c["startupProbe"] = probe(5, 3, startSeconds/5)
+	c["readinessProbe"] = probe(5, 3, 3)
+	c["livenessProbe"] = probe(10, 5, 6)
+}
+
+// env lists the variables: secret ones first, then where the used workloads are, then the rest, because $(NAME) reaches only
+// what stands before it. What the stack file says itself is not overruled.
+func (w Workload) env(s Setting) list {
+	var secret, plain list
+	for _, name := range slices.Sorted(maps.Keys(w.Env)) {
+		e := w.Env[name]
+		if e.Text != nil {
+			plain = append(plain, object{"name": name, "value": *e.Text})
+			continue
+		}
+		from := object{"secretKeyRef": object{"name": e.Secret, "key": e.Key}}
+		secret = append(secret, object{"name": name, "valueFrom": from})
+	}
+	var peers list
+	for _, p := range s.Uses {
+		prefix := strings.ToUpper(strings.ReplaceAll(p.Name, "-", "_"))
+		for _, v := range []struct{ name, value string }{{prefix + "_HOST", p.Name}, {prefix + "_PORT", strconv.Itoa(p.Port)}} {
+			if _, said := w.Env[v.name]; !said {
+				peers = append(peers, object{"name": v.name, "value": v.value})
+			}
+		}
+	}
+	return slices.Concat(secret, peers, plain)
+}
+
+func texts(words []string) list {
+	l := make(list, 0, len(words))
+	for _, w := range words {
+		l = append(l, w)
+	}
+	return l
+}

@@ -1,0 +1,93 @@
+package workload
+
+import (
+	"fmt"
+	"regexp"
+
+	"k8s.io/apimachinery/pkg/api/resource"
+)
+
+// Bytes is an amount of memory or disk as Kubernetes writes it, such as 1Gi; empty if nothing was said.
+type Bytes string
+
+// CPU is an amount of processor time as Kubernetes writes it, such as 500m; empty if nothing was said.
+type CPU string
+
+var (
+	bytesAsPeople = regexp.MustCompile(`^([0-9.]+) ?([kKMGTPE])([bB]|i[bB]|ib)$`)
+	bytesSmall    = regexp.MustCompile(`^([0-9.]+) ?([kmgtpe])(i?)b?$`)
+)
+
+// ParseBytes reads an amount of bytes and returns its canonical form. A near miss gets a hint.
+func ParseBytes(text string) (Bytes, error) {
+	if m := bytesAsPeople.FindStringSubmatch(text); m != nil {
+		return "", fmt.Errorf("%q is not an amount of bytes; use %s%si or %s%s", text, m[1], binary(m[2]), m[1], decimal(m[2]))
+	}
+	if m := bytesSmall.FindStringSubmatch(text); m != nil && text != m[1]+"k" {
+		return "", fmt.Errorf("%q is not an amount of bytes; use %s%si or %s%s", text, m[1], binary(m[2]), m[1], decimal(m[2]))
+	}
+	q, err := resource.ParseQuantity(text)
+	if err != nil {
+		return "", fmt.Errorf("%q is not an amount of bytes such as 512Mi or 1Gi", text)
+	}
+	switch n := q.Value(); {
+	case q.Sign() <= 0:
+		return "", fmt.Errorf("%q must be more than nothing", text)
+	case n < 1<<20:
+		return "", fmt.Errorf("%q is less than 1Mi; a number without a unit is in bytes", text)
+	case n > 1<<57:
+		return "", fmt.Errorf("%q is beyond any machine", text)
+	}
+	return Bytes(q.String()), nil
+}
+
+func binary(letter string) string {
+	if letter == "k" || letter == "K" {
+		return "K"
+	}
+	return upper(letter)
+}
+
+func decimal(letter string) string {
+	if letter == "k" || letter == "K" {
+		return "k"
+	}
+	return upper(letter)
+}
+
+func upper(letter string) string {
+	if c := letter[0]; c >= 'a' && c <= 'z' {
+		return string(c - 'a' + 'A')
+	}
+	return letter
+}
+
+// UnmarshalText is ParseBytes.
+func (b *Bytes) UnmarshalText(text []byte) (err error) {
+	*b, err = ParseBytes(string(text))
+	return err
+}
+
+// Pattern is a regular expression that every accepted text fits, for editors.
+func (Bytes) Pattern() string { return `^[0-9.]+(Ki|Mi|Gi|Ti|Pi|Ei|k|M|G|T|P|E|e[0-9]+)?$` }
+
+// UnmarshalText reads cores (2, 0.5) or thousandths of one (500m).
+func (c *CPU) UnmarshalText(text []byte) error {
+	q, err := resource.ParseQuantity(string(text))
+	if err != nil {
+		return fmt.Errorf("%q is not an amount of CPU such as 500m or 2", text)
+	}
+	switch n := q.MilliValue(); {
+	case q.Sign() <= 0:
+		return fmt.Errorf("%q must be more than nothing", text)
+	case n > 1_000_000:
+		return fmt.Errorf("%q is %d whole cores; thousandths of one have an m, such as 500m", text, n/1000)
+	case n > 256_000:
+		return fmt.Errorf("%q is more cores than any node has; thousandths of one have an m, such as 500m", text)
+	}
+	*c = CPU(q.String())
+	return nil
+}
+
+// Pattern is a regular expression that every accepted text fits, for editors.
+func (CPU) Pattern() string { return `^[0-9.]+m?$` }

@@ -1,0 +1,205 @@
+// Package workload turns the stack file's short form of a pod into Kubernetes objects. It is pure: what it needs to know of the
+// rest of the stack is handed to it, and it knows neither the file nor the cluster.
+package workload
+
+import (
+	"errors"
+	"fmt"
+	"maps"
+	"regexp"
+	"slices"
+	"strings"
+
+	"k8s.io/apimachinery/pkg/util/validation"
+)
+
+// Workload is one entry of workloads.
+type Workload struct {
+	Image    Image             `yaml:"image" doc:"What runs: a reference with a tag or digest, or {registry, name, tag} for an image of one of the stack's registries. A change rolls the pods."`
+	Command  []string          `yaml:"command" doc:"Replaces the image's entry point."`
+	Args     []string          `yaml:"args" doc:"Replaces the image's arguments."`
+	Port     int               `yaml:"port" doc:"The TCP port that it listens on. It gets a Service of the workload's name."`
+	CPU      CPU               `yaml:"cpu" doc:"CPU that is reserved, and paid for, such as 500m. Required. It may use more while the node has it."`
+	Memory   Bytes             `yaml:"memory" doc:"Memory that is reserved, and the most that it may use, such as 1Gi. Required."`
+	Replicas *int              `yaml:"replicas" doc:"How many pods. Left out, it starts with one and whatever scales it is left alone. With a disk at most 1."`
+	Uses     []string          `yaml:"uses" doc:"Workloads that it talks to: they are created first, <NAME>_HOST and <NAME>_PORT say where they are, and their network policy lets it in."`
+	Storage  []Storage         `yaml:"storage" doc:"Buckets of the stack that its pods may use, without keys."`
+	Health   string            `yaml:"health" doc:"Path that answers 200 when it is well, asked on the port. Without it, being reachable on the port is enough."`
+	Env      map[string]Env    `yaml:"env" doc:"Environment variables: a text, or {secret, key}. A text may use others, secret ones too, as $(NAME)."`
+	User     *int64            `yaml:"user" doc:"Numeric user to run as, never root, and the group of its disk. Left out, the image decides."`
+	Spot     bool              `yaml:"spot" doc:"Run on spot capacity: cheaper, and stopped by Google at 25 seconds' notice."`
+	Disk     *Disk             `yaml:"disk" doc:"A disk that outlives the pods and the entry itself. It makes the workload a StatefulSet."`
+	Labels   map[string]string `yaml:"labels" doc:"Labels of its objects and pods."`
+}
+
+// Image is what runs. Written as a single text it is a reference.
+type Image struct {
+	Reference string `yaml:"-"`
+	Registry  string `yaml:"registry" doc:"Key of one of the stack's registries."`
+	Name      string `yaml:"name" doc:"Name of the image in it."`
+	Tag       string `yaml:"tag" doc:"Tag of the image; a new one rolls the pods."`
+}
+
+// Env is the value of an environment variable. Written as a single text it is that text.
+type Env struct {
+	Text   *string `yaml:"-"`
+	Secret string  `yaml:"secret" doc:"Name of a Secret of this stack."`
+	Key    string  `yaml:"key" doc:"Key in it."`
+}
+
+// Storage is the use of a bucket.
+type Storage struct {
+	Bucket string `yaml:"bucket" doc:"Key of one of the stack's buckets."`
+	Prefix string `yaml:"prefix" doc:"Only objects whose names begin so; the whole bucket if left out."`
+	Access string `yaml:"access" enum:"read,write,admin" doc:"read: roles/storage.objectViewer; write: roles/storage.objectUser; admin: roles/storage.objectAdmin."`
+}
+
+// Disk is a volume that outlives the pods.
+type Disk struct {
+	Size  Bytes  `yaml:"size" doc:"Size of the disk. It grows in place; it never shrinks."`
+	Mount string `yaml:"mount" doc:"Where the pods see its root. A database keeps its data in a folder below, which it makes itself."`
+}
+
+// Roles are what the words of Storage.Access stand for.
+var roles = map[string]string{
+	"read":  "roles/storage.objectViewer",
+	"write": "roles/storage.objectUser",
+	"admin": "roles/storage.objectAdmin",
+}
+
+// Role is the full name of the role that the access stands for.
+func (s Storage) Role() string { return roles[s.Access] }
+
+// UnmarshalText reads a plain reference.
+func (i *Image) UnmarshalText(text []byte) error {
+	i.Reference = string(text)
+	return CheckReference(i.Reference)
+}
+
+// UnmarshalText reads a plain value.
+func (e *Env) UnmarshalText(text []byte) error {
+	s := string(text)
+	e.Text = &s
+	return nil
+}
+
+var (
+	reference = regexp.MustCompile(`^[a-z0-9][a-zA-Z0-9._:/-]*[a-zA-Z0-9](@sha256:[0-9a-f]{64})?$`)
+	imageName = regexp.MustCompile(`^[a-z0-9]+([._/-]+[a-z0-9]+)*$`)
+	imageTag  = regexp.MustCompile(`^[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}$`)
+)
+
+// CheckReference reports what is wrong with an image's reference: above all, that it names no version.
+func CheckReference(ref string) error {
+	if !reference.MatchString(ref) {
+		return fmt.Errorf("%q is not an image reference such as redis:7", ref)
+	}
+	base := ref[strings.LastIndex(ref, "/")+1:]
+	if !strings.ContainsAny(base, ":@") {
+		return fmt.Errorf("%q has no tag: what runs must be named by Git; such as %s:1.2.3", ref, ref)
+	}
+	if _, tag, ok := strings.Cut(base, ":"); ok && !strings.Contains(base, "@") && !imageTag.MatchString(tag) {
+		return fmt.Errorf("%q: the tag %q is not one", ref, tag)
+	}
+	return nil
+}
+
+// Validate reports what is wrong with the workload in itself, joined; each error begins with the field it is about.
+func (w Workload) Validate() error {
+	var errs []error
+	bad := func(field, format string, args ...any) {
+		errs = append(errs, fmt.Errorf("%s: %s", field, fmt.Sprintf(format, args...)))
+	}
+	w.validateImage(bad)
+	if w.CPU == "" {
+		bad("cpu", "missing; what a pod reserves is what it costs, and on Autopilot saying nothing costs most")
+	}
+	if w.Memory == "" {
+		bad("memory", "missing; what a pod reserves is what it costs, and on Autopilot saying nothing costs most")
+	}
+	if w.Port < 0 || w.Port > 65535 {
+		bad("port", "%d is out of range; 1 to 65535", w.Port)
+	}
+	switch {
+	case w.Health == "":
+	case !strings.HasPrefix(w.Health, "/"):
+		bad("health", "%q must be a path such as /healthz", w.Health)
+	case w.Port == 0:
+		bad("health", "needs a port to be asked on")
+	}
+	switch {
+	case w.Replicas == nil:
+	case *w.Replicas < 0 || *w.Replicas > 1000:
+		bad("replicas", "%d is out of range; 0 to 1000", *w.Replicas)
+	case *w.Replicas > 1 && w.Disk != nil:
+		bad("replicas", "%d with a disk: only one pod can have it", *w.Replicas)
+	}
+	if w.User != nil && *w.User < 1 {
+		bad("user", "%d: root is not for pods; leave it out to let the image decide", *w.User)
+	}
+	if d := w.Disk; d != nil {
+		if d.Size == "" {
+			bad("disk.size", "missing")
+		}
+		if !strings.HasPrefix(d.Mount, "/") || d.Mount == "/" {
+			bad("disk.mount", "%q must be a folder such as /data", d.Mount)
+		}
+	}
+	w.validateEnv(bad)
+	for i, s := range w.Storage {
+		if s.Bucket == "" {
+			bad(fmt.Sprintf("storage[%d].bucket", i), "missing")
+		}
+		if s.Access == "" {
+			bad(fmt.Sprintf("storage[%d].access", i), "missing; read, write or admin")
+		}
+	}
+	ValidateLabels(w.Labels, bad)
+	return errors.Join(errs...)
+}
+
+func (w Workload) validateImage(bad func(field, format string, args ...any)) {
+	i := w.Image
+	switch {
+	case i == Image{}:
+		bad("image", "missing")
+	case i.Reference != "":
+	case i.Registry == "":
+		bad("image.registry", "missing")
+	default:
+		if !imageName.MatchString(i.Name) {
+			bad("image.name", "%q is not the name of an image", i.Name)
+		}
+		if i.Tag == "" {
+			bad("image.tag", "missing: what runs must be named by Git")
+		} else if !imageTag.MatchString(i.Tag) {
+			bad("image.tag", "%q is not a tag", i.Tag)
+		}
+	}
+}
+
+func (w Workload) validateEnv(bad func(field, format string, args ...any)) {
+	for _, name := range slices.Sorted(maps.Keys(w.Env)) {
+		e := w.Env[name]
+		if len(validation.IsEnvVarName(name)) > 0 || strings.ContainsAny(name, "-.") {
+			bad("env."+name, "not a name for a variable; letters, digits and _")
+		}
+		if e.Text == nil && (e.Secret == "" || e.Key == "") {
+			bad("env."+name, "must be a text or {secret, key}")
+		}
+	}
+}
+
+// ValidateLabels reports labels that Kubernetes would refuse, or that are recsysd's own.
+func ValidateLabels(labels map[string]string, bad func(field, format string, args ...any)) {
+	for _, k := range slices.Sorted(maps.Keys(labels)) {
+		switch {
+		case strings.HasPrefix(k, "recsysd.dev/"), k == labelName, k == labelInstance:
+			bad("labels", "key %q: set by recsysd alone", k)
+		case len(validation.IsQualifiedName(k)) > 0:
+			bad("labels", "key %q: not a key for a Kubernetes label", k)
+		case len(validation.IsValidLabelValue(labels[k])) > 0:
+			bad("labels."+k, "%q: at most 63 letters, digits, '-', '_' and '.', with a letter or digit at both ends", labels[k])
+		}
+	}
+}

@@ -1,0 +1,192 @@
+package desired
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"recsysd.dev/recsysd/internal/desired/workload"
+	"recsysd.dev/recsysd/internal/drivers/bucket"
+	"recsysd.dev/recsysd/internal/drivers/kube"
+	"recsysd.dev/recsysd/internal/resource"
+)
+
+// addWorkloads takes in the workloads' objects, and gives the buckets the grants that the workloads' storage asks for: so it comes
+// before the cloud's own entries.
+func (b *builder) addWorkloads(manifests []manifest) {
+	for _, e := range b.file.Cloud.Buckets {
+		e.Spec.Namespace = b.namespace()
+	}
+	b.checkCircles()
+	for _, name := range mapsKeys(b.file.Workloads) {
+		e, path := b.file.Workloads[name], joined("workloads", name)
+		b.checkKey(path, name)
+		b.p.addValidation(e.Workload.Validate(), path, b.places)
+		b.checkSecrets(e.Workload, path, manifests)
+		setting, after := b.setting(name, path)
+		objects := e.Workload.Objects(setting)
+		from := origin{entry: path, path: path, at: b.at(path), handling: e.Handling}
+		for i, m := range objects {
+			r := b.object(kube.Object{Manifest: m, Cluster: b.cluster}, from)
+			if i == len(objects)-1 { // what runs the pods comes last
+				r.Needs = append(r.Needs, after...)
+			}
+			r.InheritsFirst = r.Ref.Kind == "PersistentVolumeClaim"
+			b.add(r, from.at, path)
+		}
+	}
+}
+
+func (b *builder) namespace() string {
+	if b.file.Namespace != "" {
+		return b.file.Namespace
+	}
+	return b.file.Name
+}
+
+// setting looks up what a workload names, and returns with it what must be there before the pods: order, no more.
+func (b *builder) setting(name, path string) (workload.Setting, []resource.Need) {
+	w := b.file.Workloads[name].Workload
+	s := workload.Setting{Stack: b.file.Name, Namespace: b.namespace(), Name: name}
+	var after []resource.Need
+	need := func(r resource.Ref) { after = append(after, resource.Need{Ref: r}) }
+
+	image, registry := b.image(w.Image, path)
+	s.Image = image
+	if registry != nil {
+		need(*registry)
+	}
+	for i, other := range w.Uses {
+		at := indexed(path+".uses", i)
+		peer := b.file.Workloads[other]
+		switch {
+		case peer == nil:
+			b.p.add(b.at(at), at, "no workload %q%s", other, suggest(other, mapsKeys(b.file.Workloads)))
+		case slices.Contains(w.Uses[:i], other):
+			b.p.add(b.at(at), at, "%q stands here twice", other)
+		case other == name: // a circle of one: see checkCircles
+		case peer.Workload.Port == 0:
+			b.p.add(b.at(at), at, "workload %q has no port to be reached on", other)
+		default:
+			s.Uses = append(s.Uses, workload.Peer{Name: other, Port: peer.Workload.Port})
+			need(b.runs(other))
+		}
+	}
+	for _, other := range mapsKeys(b.file.Workloads) {
+		if slices.Contains(b.file.Workloads[other].Workload.Uses, name) {
+			s.UsedBy = append(s.UsedBy, other)
+		}
+	}
+	for i, use := range w.Storage {
+		at := indexed(path+".storage", i)
+		e := b.file.Cloud.Buckets[use.Bucket]
+		if e == nil {
+			if use.Bucket != "" {
+				b.p.add(b.at(at+".bucket"), at+".bucket", "no bucket %q in buckets%s", use.Bucket, suggest(use.Bucket, mapsKeys(b.file.Cloud.Buckets)))
+			}
+			continue
+		}
+		grant := bucket.Grant{Namespace: s.Namespace, ServiceAccount: name, Role: use.Role(), Prefix: use.Prefix}
+		if slices.Contains(e.Spec.Grants, grant) {
+			b.p.add(b.at(at), at, "the same access stands here twice")
+			continue
+		}
+		e.Spec.Grants = append(e.Spec.Grants, grant)
+		need(e.Spec.Ref())
+	}
+	return s, compactNeeds(after)
+}
+
+// runs is the object that runs a workload's pods.
+func (b *builder) runs(name string) resource.Ref {
+	kind := "Deployment"
+	if b.file.Workloads[name].Workload.Disk != nil {
+		kind = "StatefulSet"
+	}
+	return resource.Ref{Kind: kind, Name: b.namespace() + "/" + name}
+}
+
+func compactNeeds(needs []resource.Need) []resource.Need {
+	slices.SortFunc(needs, func(a, b resource.Need) int { return a.Ref.Compare(b.Ref) })
+	return slices.Compact(needs)
+}
+
+// image is the full reference of a workload's image, and the registry of the stack that it comes from.
+func (b *builder) image(i workload.Image, path string) (string, *resource.Ref) {
+	if i.Reference != "" {
+		b.checkMoving(b.at(path+".image"), i.Reference)
+		return i.Reference, nil
+	}
+	e := b.file.Cloud.Registries[i.Registry]
+	if e == nil {
+		if at := path + ".image.registry"; i.Registry != "" {
+			b.p.add(b.at(at), at, "no registry %q in registries%s", i.Registry, suggest(i.Registry, mapsKeys(b.file.Cloud.Registries)))
+		}
+		return "", nil
+	}
+	if format := e.Spec.Format; format != "" && format != "docker" {
+		b.p.add(b.at(path+".image.registry"), path+".image.registry", "registry %q holds %s packages, not images", i.Registry, format)
+	}
+	reference := fmt.Sprintf("%s/%s:%s", e.Spec.Path(b.file.Project), i.Name, i.Tag)
+	b.checkMoving(b.at(path+".image.tag"), reference)
+	ref := e.Spec.Ref()
+	return reference, &ref
+}
+
+// checkMoving tells of a tag that is known to move.
+func (b *builder) checkMoving(at place, reference string) {
+	if strings.HasSuffix(reference, ":latest") {
+		b.notice(at, reference+" moves without a commit, and what runs then depends on when a pod started")
+	}
+}
+
+// checkSecrets finds the secret of every variable that names one, among the stack's secrets and manifests.
+func (b *builder) checkSecrets(w workload.Workload, path string, manifests []manifest) {
+	known := map[string][]string{} // keys by name
+	for _, m := range manifests {
+		if m.kind() == "Secret" && m.namespace(b.namespace()) == b.namespace() {
+			known[m.name()] = append(m.tree.get("data").keys(), m.tree.get("stringData").keys()...)
+		}
+	}
+	for name, s := range b.file.Secrets {
+		known[name] = s.Generate
+	}
+	for _, variable := range mapsKeys(w.Env) {
+		e := w.Env[variable]
+		if e.Text != nil || e.Secret == "" || e.Key == "" {
+			continue
+		}
+		at := path + ".env." + variable
+		keys, ok := known[e.Secret]
+		switch {
+		case !ok:
+			b.p.add(b.at(at+".secret"), at+".secret", "no secret %q in secrets or manifests%s", e.Secret, suggest(e.Secret, mapsKeys(known)))
+		case !slices.Contains(keys, e.Key):
+			b.p.add(b.at(at+".key"), at+".key", "secret %q has no key %q%s", e.Secret, e.Key, suggest(e.Key, keys))
+		}
+	}
+}
+
+// checkCircles reports workloads that use each other in a circle: none could be first.
+func (b *builder) checkCircles() {
+	done := map[string]bool{}
+	var walk func(name string, open []string)
+	walk = func(name string, open []string) {
+		if i := slices.Index(open, name); i >= 0 {
+			circle := append(slices.Clone(open[i:]), name)
+			path := "workloads." + open[i] + ".uses"
+			b.p.add(b.at(path), path, "a circle: %s; none of them could be created first", strings.Join(circle, " -> "))
+			return
+		}
+		if done[name] || b.file.Workloads[name] == nil {
+			return
+		}
+		for _, other := range b.file.Workloads[name].Workload.Uses {
+			walk(other, append(slices.Clone(open), name))
+		}
+		done[name] = true
+	}
+	for _, name := range mapsKeys(b.file.Workloads) {
+		walk(name, nil)
+	}
+}

@@ -2,14 +2,11 @@ package gcptest
 
 import (
 	"context"
-	"fmt"
 	"maps"
 	"net/http"
 	"path"
-	"regexp"
 	"slices"
 	"strings"
-	"time"
 
 	"cloud.google.com/go/container/apiv1/containerpb"
 	"google.golang.org/grpc/codes"
@@ -30,11 +27,6 @@ type cluster struct {
 	pb *containerpb.Cluster
 	op *clusterOp // under way; nil: none
 }
-
-var (
-	clusterNames = regexp.MustCompile(`^[a-z]([-a-z0-9]{0,38}[a-z0-9])?$`)
-	regions      = regexp.MustCompile(`^[a-z]+-[a-z]+[0-9]$`)
-)
 
 func (s *Server) serveContainer(mux *http.ServeMux) {
 	c := &container{s: s}
@@ -117,28 +109,6 @@ func (c *container) CreateCluster(ctx context.Context, q *containerpb.CreateClus
 		return nil
 	})
 	return a, err
-}
-
-// checkCluster refuses what GKE refuses in a new cluster.
-func checkCluster(location string, pb *containerpb.Cluster) error {
-	bad := func(format string, args ...any) error { return status.Errorf(codes.InvalidArgument, format, args...) }
-	ip := pb.GetControlPlaneEndpointsConfig().GetIpEndpointsConfig()
-	switch {
-	case !clusterNames.MatchString(pb.GetName()):
-		return bad("Invalid value for field \"cluster.name\": %q. Must be at most 40 of [a-z0-9-], start with a letter and end with an alphanumeric.", pb.GetName())
-	case !regions.MatchString(location) && pb.GetAutopilot().GetEnabled():
-		return bad("Autopilot clusters must be regional clusters.")
-	case pb.GetAutopilot().GetEnabled() && (len(pb.GetNodePools()) > 0 || pb.GetInitialNodeCount() > 0):
-		return bad("Node pools cannot be specified with Autopilot clusters.")
-	case pb.GetAutopilot().GetEnabled() && pb.GetReleaseChannel() != nil && pb.GetReleaseChannel().GetChannel() == containerpb.ReleaseChannel_UNSPECIFIED:
-		return bad("Autopilot clusters must be enrolled in a release channel.")
-	case pb.GetMasterAuthorizedNetworksConfig() != nil && ip.GetAuthorizedNetworksConfig() != nil:
-		return bad("Both master_authorized_networks_config and control_plane_endpoints_config.ip_endpoints_config.authorized_networks_config are set.")
-	}
-	if err := checkLabels(pb.GetResourceLabels()); err != nil {
-		return err
-	}
-	return checkMaintenance(pb.GetMaintenancePolicy())
 }
 
 func (c *container) UpdateCluster(ctx context.Context, q *containerpb.UpdateClusterRequest) (*containerpb.Operation, error) {
@@ -268,94 +238,4 @@ func (c *container) writable(name string) (*cluster, error) {
 		return nil, status.Errorf(codes.FailedPrecondition, "Cluster is running incompatible operation %s.", found.op.pb.Name)
 	}
 	return found, nil
-}
-
-// EditCluster changes a cluster as somebody else would, by its short name. Everything that guards writes changes with it.
-func (s *Server) EditCluster(name string, edit func(*containerpb.Cluster)) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.settle(time.Now())
-	for id, c := range s.clusters {
-		if path.Base(id) == name {
-			edit(c.pb)
-			s.touch(c.pb)
-		}
-	}
-}
-
-// Cluster is a copy of a cluster as it is now, by its short name; nil if there is none.
-func (s *Server) Cluster(name string) *containerpb.Cluster {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.settle(time.Now())
-	for id, c := range s.clusters {
-		if path.Base(id) == name {
-			return proto.CloneOf(c.pb)
-		}
-	}
-	return nil
-}
-
-// RemoveCluster takes a cluster away at once, as Google does with one in error.
-func (s *Server) RemoveCluster(name string) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	maps.DeleteFunc(s.clusters, func(id string, _ *cluster) bool { return path.Base(id) == name })
-}
-
-// SetMissingZones has listings of clusters leave out these locations, and say so.
-func (s *Server) SetMissingZones(zones ...string) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.missing = zones
-}
-
-// SetClusterEndpoint has every cluster, those that run already too, report this address (host:port) and certificate authority.
-func (s *Server) SetClusterEndpoint(endpoint string, caPEM []byte) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.endpoint, s.caPEM = endpoint, caPEM
-	for _, c := range s.clusters {
-		c.pb.MasterAuth = s.masterAuth()
-		if c.pb.Endpoint != "" {
-			c.pb.Endpoint = endpoint
-		}
-		s.touch(c.pb)
-	}
-}
-
-func checkLabels(labels map[string]string) error {
-	for k, v := range labels {
-		if !labelKeys.MatchString(k) || !labelValues.MatchString(v) {
-			return status.Errorf(codes.InvalidArgument, "Invalid label %q: %q.", k, v)
-		}
-	}
-	if len(labels) > 64 {
-		return status.Errorf(codes.InvalidArgument, "Too many labels: %d.", len(labels))
-	}
-	return nil
-}
-
-var (
-	labelKeys   = regexp.MustCompile(`^[\p{Ll}\p{Lo}][\p{Ll}\p{Lo}\p{N}_-]{0,62}$`)
-	labelValues = regexp.MustCompile(`^[\p{Ll}\p{Lo}\p{N}_-]{0,63}$`)
-)
-
-// checkMaintenance holds a window to Google's 48 hours in 32 days.
-func checkMaintenance(p *containerpb.MaintenancePolicy) error {
-	r := p.GetWindow().GetRecurringWindow()
-	if r == nil {
-		return nil
-	}
-	open := r.GetWindow().GetEndTime().AsTime().Sub(r.GetWindow().GetStartTime().AsTime())
-	times := 32
-	if _, by, ok := strings.Cut(r.GetRecurrence(), "BYDAY="); ok {
-		times = 4 * len(strings.Split(by, ","))
-	} else if !strings.Contains(r.GetRecurrence(), "FREQ=DAILY") {
-		return status.Errorf(codes.InvalidArgument, "Invalid recurrence %q.", r.GetRecurrence())
-	}
-	if open < 4*time.Hour || time.Duration(times)*open < 48*time.Hour {
-		return status.Errorf(codes.InvalidArgument, "maintenance policy would go longer than 32d without 48h maintenance availability of at least 4h (%s).", fmt.Sprint(open))
-	}
-	return nil
 }

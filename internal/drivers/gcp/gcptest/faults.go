@@ -42,6 +42,13 @@ func (s *Server) Lose(of string, times int) {
 	s.addFault(&fault{of: of, err: status.Error(codes.Unavailable, "the connection was lost"), lost: true, times: times})
 }
 
+// Allow takes back the faults of a method or service, as they were given.
+func (s *Server) Allow(of string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.faults = slices.DeleteFunc(s.faults, func(f *fault) bool { return f.of == of })
+}
+
 // Heal takes all faults back.
 func (s *Server) Heal() {
 	s.mu.Lock()

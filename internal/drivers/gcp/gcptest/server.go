@@ -239,6 +239,17 @@ func (s *Server) Writes() []Call {
 	return slices.DeleteFunc(s.Calls(), func(c Call) bool { return !c.Write || c.Code != codes.OK })
 }
 
+// Received is how many calls asked for a change since the last Forget, those that were refused included.
+func (s *Server) Received() int {
+	n := 0
+	for _, c := range s.Calls() {
+		if c.Write {
+			n++
+		}
+	}
+	return n
+}
+
 // Count is how many calls of a method there were since the last Forget.
 func (s *Server) Count(method string) int {
 	n := 0

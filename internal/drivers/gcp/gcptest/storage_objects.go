@@ -2,8 +2,11 @@ package gcptest
 
 import (
 	"bytes"
+	"encoding/base64"
+	"encoding/binary"
 	"encoding/json"
 	"fmt"
+	"hash/crc32"
 	"io"
 	"mime"
 	"mime/multipart"
@@ -49,7 +52,7 @@ func (s *Server) insertObject(r *http.Request, body []byte) (any, error) {
 		return nil, err
 	}
 	raw := &storagev1.Object{Name: r.URL.Query().Get("name")}
-	size := len(body)
+	content := body
 	if kind, params, err := mime.ParseMediaType(r.Header.Get("Content-Type")); err == nil && strings.HasPrefix(kind, "multipart/") {
 		parts := multipart.NewReader(bytes.NewReader(body), params["boundary"])
 		record, err := parts.NextPart()
@@ -63,11 +66,9 @@ func (s *Server) insertObject(r *http.Request, body []byte) (any, error) {
 		if err != nil {
 			return nil, bad("Parse Error: %v", err)
 		}
-		n, err := io.Copy(io.Discard, media)
-		if err != nil {
+		if content, err = io.ReadAll(media); err != nil {
 			return nil, bad("Parse Error: %v", err)
 		}
-		size = int(n)
 	}
 	if raw.Name == "" || len(raw.Name) > 1024 {
 		return nil, bad("Invalid object name: %q", raw.Name)
@@ -76,15 +77,17 @@ func (s *Server) insertObject(r *http.Request, body []byte) (any, error) {
 		return nil, why
 	}
 	b.retire(raw.Name)
-	s.put(b, raw, size)
+	s.put(b, raw, content)
 	return raw, nil
 }
 
-func (s *Server) put(b *bucket, raw *storagev1.Object, size int) {
+func (s *Server) put(b *bucket, raw *storagev1.Object, content []byte) {
 	now := time.Now().UTC()
-	raw.Kind, raw.Bucket, raw.Size = "storage#object", b.raw.Name, uint64(size)
+	raw.Kind, raw.Bucket, raw.Size = "storage#object", b.raw.Name, uint64(len(content))
 	raw.Generation, raw.Metageneration = now.UnixMicro()*1000+int64(s.next()), 1
 	raw.TimeCreated, raw.StorageClass = now.Format(time.RFC3339Nano), b.raw.StorageClass
+	sum := crc32.Checksum(content, crc32.MakeTable(crc32.Castagnoli))
+	raw.Crc32c = base64.StdEncoding.EncodeToString(binary.BigEndian.AppendUint32(nil, sum))
 	b.objects = append(b.objects, &object{raw: raw, live: true})
 }
 
@@ -166,7 +169,7 @@ func (s *Server) PutObject(bucket, name string, edit func(*storagev1.Object)) {
 	}
 	raw := &storagev1.Object{Name: name}
 	b.retire(name)
-	s.put(b, raw, 1)
+	s.put(b, raw, []byte{1})
 	if edit != nil {
 		edit(raw)
 	}

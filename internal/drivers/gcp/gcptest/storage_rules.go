@@ -224,3 +224,8 @@ func writeStorageError(w http.ResponseWriter, err error) {
 	w.WriteHeader(r.http)
 	_, _ = w.Write(b) // the client has gone; nobody is left to tell
 }
+
+// FailStorage is Fail for answers of Cloud Storage that no gRPC code has a word for, such as 412.
+func (s *Server) FailStorage(method string, httpStatus int, reason, text string, times int) {
+	s.addFault(&fault{of: method, err: refusal{httpStatus, reason, text}, times: times})
+}

@@ -2,7 +2,6 @@ package sim_test
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"math/rand/v2"
 	"reflect"
@@ -36,8 +35,6 @@ type history struct {
 	memory  reconcile.Memory
 	daemon  *reconcile.Reconciler
 }
-
-var errAway = errors.New("503 try again")
 
 func newHistory(seed uint64, m mutant) *history {
 	r := rand.New(rand.NewPCG(seed, 1))
@@ -197,93 +194,6 @@ func (h *history) between() {
 	h.log = append(h.log, fmt.Sprintf("hand %d on %v", n, t.Ref))
 	hand[n]()
 }
-
-// fault lets one call in four go wrong, in one of several ways, and a few kill the daemon.
-func (h *history) fault(c sim.Call) sim.Fault {
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	if h.calm {
-		return sim.Fault{}
-	}
-	f := sim.OneIn(4, h.seed, errAway)(c)
-	if f.Err == nil {
-		return f
-	}
-	switch c.Op {
-	case sim.Observe:
-		if c.N%3 > 0 { // else nothing would ever be seen
-			return sim.Fault{}
-		}
-		h.look("")
-	case sim.Get:
-		h.look("")
-	case sim.List:
-		h.look(c.Ref.Kind)
-	default:
-		switch c.N % 5 {
-		case 1:
-			f.Err = fmt.Errorf("%w: bad weather", resource.ErrRejected)
-		case 2:
-			f.Err = fmt.Errorf("%w: bad weather", resource.ErrUnavailable)
-		case 3:
-			if h.width() == 1 {
-				h.kill()
-			}
-		}
-	}
-	return f
-}
-
-// look notes what the pass could not see before it began to write.
-func (h *history) look(kind string) {
-	if !h.wrote {
-		h.blind[kind] = true
-	}
-}
-
-// written checks every write against what the daemon was told to want.
-func (h *history) written(w sim.Write) {
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	h.wrote = true
-	h.log = append(h.log, fmt.Sprintf("    cloud: %s %v owner=%q mark=%q err=%v", w.Op, w.Ref, w.Owner, w.Unprotected, w.Err))
-	if w.Err != nil {
-		return
-	}
-	wrong := func(format string, args ...any) {
-		h.wrong = append(h.wrong, fmt.Sprintf("%s %v: ", w.Op, w.Ref)+fmt.Sprintf(format, args...))
-	}
-	want, wanted := h.wanted(w.Ref)
-	switch {
-	case w.Op != sim.Delete && !wanted:
-		wrong("nobody wants it")
-	case wanted && want.Suspend != "":
-		wrong("it is suspended")
-	case w.Op == sim.Update && w.Owner != "mine" && !want.Adopt:
-		wrong("it belongs to %q and is not to be adopted", w.Owner)
-	case w.Op == sim.Delete && asBox(w.Spec).Keeps && w.Unprotected == digits(h.applied):
-		wrong("it was unprotected by the very commit that removes it")
-	case w.Op == sim.Delete && (h.blind[""] || h.blind[w.Ref.Kind]):
-		wrong("not everything could be seen")
-	case w.Op == sim.Create:
-		for _, n := range want.Needs {
-			if _, ok := h.wanted(n.Ref); ok && !slices.ContainsFunc(h.cloud.Things(), func(t sim.Thing) bool { return t.Ref == n.Ref && t.State.Usable() }) {
-				wrong("before %v, which it needs", n.Ref)
-			}
-		}
-	}
-}
-
-func (h *history) wanted(ref resource.Ref) (resource.Resource, bool) {
-	for _, r := range h.want[h.applied] {
-		if r.Ref == ref {
-			return r, true
-		}
-	}
-	return resource.Resource{}, false
-}
-
-func (h *history) adopts(ref resource.Ref) bool { r, _ := h.wanted(ref); return r.Adopt }
 
 func (h *history) failure(wrong string) error {
 	var text []byte

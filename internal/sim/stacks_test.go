@@ -32,14 +32,14 @@ func (s *stacks) next() []resource.Resource {
 	if s.items == nil || s.IntN(4) == 0 {
 		s.items = map[resource.Ref]item{}
 	}
-	sites := s.some("site", 2, 1, func(it *item, n int) { it.Keeps = true })
-	rooms := s.some("room", 3, 0, func(it *item, n int) { s.place(it, sites) })
+	sites := s.some("site", 2, 1, func(it *item, _ []resource.Ref) { it.Keeps = true })
+	rooms := s.some("room", 3, 0, func(it *item, _ []resource.Ref) { s.place(it, sites) })
 	var disks, apps []resource.Ref
 	if len(rooms) > 0 {
-		disks = s.some("disk", 3, 0, func(it *item, n int) { it.Keeps = true; s.place(it, rooms) })
-		apps = s.some("app", 4, 0, func(it *item, n int) { s.place(it, rooms); s.on(it, append(disks, apps...)) })
+		disks = s.some("disk", 3, 0, func(it *item, _ []resource.Ref) { it.Keeps = true; s.place(it, rooms) })
+		apps = s.some("app", 4, 0, func(it *item, before []resource.Ref) { s.place(it, rooms); s.on(it, slices.Concat(disks, before)) })
 	}
-	keys := s.some("key", 2, 0, func(*item, int) {})
+	keys := s.some("key", 2, 0, func(*item, []resource.Ref) {})
 	all := slices.Concat(sites, rooms, disks, apps, keys)
 	for ref := range s.items {
 		if !slices.Contains(all, ref) {
@@ -54,7 +54,7 @@ func (s *stacks) next() []resource.Resource {
 }
 
 // some picks between least and most items of a kind, keeps what they were, and lets shape change some of them.
-func (s *stacks) some(kind string, most, least int, shape func(it *item, n int)) []resource.Ref {
+func (s *stacks) some(kind string, most, least int, shape func(it *item, before []resource.Ref)) []resource.Ref {
 	var refs []resource.Ref
 	for n := range most {
 		ref := resource.Ref{Kind: kind, Name: fmt.Sprint(kind, n)}
@@ -70,7 +70,7 @@ func (s *stacks) some(kind string, most, least int, shape func(it *item, n int))
 			}
 			it.Labels = map[string]string{"entry": it.entry}
 		}
-		if shape(&it, n); it.Keeps && s.IntN(3) == 0 {
+		if shape(&it, refs); it.Keeps && s.IntN(3) == 0 {
 			it.protect = !it.protect
 		}
 		s.change(&it)

@@ -25,7 +25,7 @@ type Driver struct {
 	tokens  oauth2.TokenSource // for the Kubernetes API; nil: an emulator that asks for none
 
 	mu        sync.Mutex
-	elsewhere map[string]string    // name of one of ours -> the location where it was last listed
+	places    map[string]string    // name of one of ours -> the location where it was last seen
 	creations map[string]*creation // by name: those begun by this process and not seen to have succeeded
 	refusals  map[refusal]int      // how often each has come
 }
@@ -37,7 +37,7 @@ var _ resource.Driver[Spec] = (*Driver)(nil)
 func New(ctx context.Context, config gcp.Config, stack string) (*Driver, error) {
 	d := &Driver{
 		config: config, stack: stack, entries: newEntrance(),
-		elsewhere: map[string]string{}, creations: map[string]*creation{}, refusals: map[refusal]int{},
+		places: map[string]string{}, creations: map[string]*creation{}, refusals: map[refusal]int{},
 	}
 	options, open := config.GRPC, container.NewClusterManagerClient
 	if config.REST(gcp.Container) {
@@ -147,13 +147,6 @@ func (d *Driver) list(ctx context.Context) ([]*containerpb.Cluster, error) {
 	if err != nil {
 		return nil, gcp.Explain("ListClusters", err)
 	}
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	for _, pb := range answer.GetClusters() {
-		if gcp.OwnedBy(pb.GetResourceLabels(), d.stack) {
-			d.elsewhere[pb.GetName()] = pb.GetLocation()
-		}
-	}
 	if missing := answer.GetMissingZones(); len(missing) > 0 {
 		return answer.GetClusters(), fmt.Errorf("ListClusters: no answer from %s", strings.Join(missing, ", "))
 	}
@@ -180,7 +173,7 @@ func (d *Driver) find(ctx context.Context, w Spec, all []*containerpb.Cluster) (
 		return firstOf(pb, other), err
 	}
 	d.mu.Lock()
-	location := d.elsewhere[w.Name]
+	location := d.places[w.Name]
 	d.mu.Unlock()
 	if location == "" || strings.EqualFold(location, w.Location) {
 		return nil, nil
@@ -218,6 +211,11 @@ func (d *Driver) live(ctx context.Context, pb *containerpb.Cluster, moving *oper
 		Spec:        spec(pb),
 		Owned:       gcp.OwnedBy(pb.GetResourceLabels(), d.stack),
 		Unprotected: pb.GetResourceLabels()[gcp.LabelUnprotected],
+	}
+	if live.Owned {
+		d.mu.Lock()
+		d.places[pb.GetName()] = pb.GetLocation()
+		d.mu.Unlock()
 	}
 	live.State, live.Locked = state(pb.GetStatus())
 	if pb.GetStatus() == containerpb.Cluster_RUNNING {

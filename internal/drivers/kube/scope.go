@@ -9,9 +9,10 @@ import (
 )
 
 var (
-	secretKind     = schema.GroupKind{Kind: "Secret"}
-	namespaceKind  = schema.GroupKind{Kind: "Namespace"}
-	definitionKind = schema.GroupKind{Group: "apiextensions.k8s.io", Kind: "CustomResourceDefinition"}
+	secretKind      = schema.GroupKind{Kind: "Secret"}
+	namespaceKind   = schema.GroupKind{Kind: "Namespace"}
+	statefulSetKind = schema.GroupKind{Group: "apps", Kind: "StatefulSet"}
+	definitionKind  = schema.GroupKind{Group: "apiextensions.k8s.io", Kind: "CustomResourceDefinition"}
 )
 
 // ownGroups are the API server's own: their kinds are named without the group.

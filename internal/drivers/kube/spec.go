@@ -141,18 +141,7 @@ func (o Object) Validate() error {
 func (o Object) MarshalJSON() ([]byte, error) {
 	m := o.Manifest
 	if o.GVK().GroupKind() == secretKind {
-		m = maps.Clone(m)
-		for _, part := range []string{"data", "stringData"} {
-			values, ok := m[part].(map[string]any)
-			if !ok {
-				continue
-			}
-			digests := make(map[string]any, len(values))
-			for k, v := range values {
-				digests[k] = digest(o.Ref().String(), k, fmt.Sprint(v))
-			}
-			m[part] = digests
-		}
+		m = veiled(o)
 	}
 	return json.Marshal(struct {
 		Manifest   map[string]any `json:"manifest"`
@@ -161,6 +150,23 @@ func (o Object) MarshalJSON() ([]byte, error) {
 		Generate   []string       `json:"generate,omitempty"`
 		IfAbsent   bool           `json:"ifAbsent,omitempty"`
 	}{m, nonZero(o.Cluster), o.Definition, o.Generate, o.IfAbsent})
+}
+
+// veiled is a Secret's manifest with digests for values.
+func veiled(o Object) map[string]any {
+	m := maps.Clone(o.Manifest)
+	for _, part := range []string{"data", "stringData"} {
+		values := object(m, part)
+		if values == nil {
+			continue
+		}
+		digests := make(map[string]any, len(values))
+		for k, v := range values {
+			digests[k] = digest(o.Ref().String(), k, fmt.Sprint(v))
+		}
+		m[part] = digests
+	}
+	return m
 }
 
 func nonZero(r resource.Ref) *resource.Ref {
@@ -179,8 +185,10 @@ func digest(parts ...string) string {
 	return hex.EncodeToString(h.Sum(nil)[:8])
 }
 
-func (o Object) annotation(key string) string { return text(o.Manifest, "metadata", "annotations", key) }
-func (o Object) label(key string) string      { return text(o.Manifest, "metadata", "labels", key) }
+func (o Object) annotation(key string) string {
+	return text(o.Manifest, "metadata", "annotations", key)
+}
+func (o Object) label(key string) string { return text(o.Manifest, "metadata", "labels", key) }
 
 // value walks maps; nil if a step is missing.
 func value(m map[string]any, path ...string) any {

@@ -1,0 +1,299 @@
+package kube
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"net/http"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/runtime/schema"
+
+	"recsysd.dev/recsysd/internal/resource"
+)
+
+// Observe follows the contract of resource.Driver. What it costs when nothing has changed is nothing: live objects come
+// from watches, and what an apply would change is known from the last look.
+func (d *Driver) Observe(ctx context.Context, want []Object, list bool) (resource.Seen[Object], error) {
+	s, err := d.reach(ctx)
+	if errors.Is(err, resource.ErrUnavailable) {
+		return resource.Seen[Object]{}, nil // no cluster: nothing in it
+	}
+	if err != nil {
+		return resource.Seen[Object]{}, err
+	}
+	d.remember(want)
+	l := look{d: d, s: s, began: time.Now(), kinds: map[schema.GroupVersionKind]mapping{}, down: map[schema.GroupVersionResource]error{}}
+	if err := l.prepare(ctx, want, list); err != nil {
+		return resource.Seen[Object]{}, err
+	}
+	seen, err := l.named(ctx, want)
+	if err != nil {
+		return resource.Seen[Object]{}, err
+	}
+	if list {
+		l.unnamed(&seen, want)
+		seen.Notices = s.sweep.notices()
+	}
+	return seen, nil
+}
+
+// remember keeps what the objects live in, for those that are found without being wanted.
+func (d *Driver) remember(want []Object) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	for _, o := range want {
+		d.cluster = o.Cluster
+	}
+}
+
+// look is one Observe.
+type look struct {
+	d     *Driver
+	s     *session
+	began time.Time
+	kinds map[schema.GroupVersionKind]mapping
+	down  map[schema.GroupVersionResource]error // watches that are not up, and why
+}
+
+// prepare finds the kinds of what is wanted and brings their watches up; with list, also those of whatever else is ours.
+func (l *look) prepare(ctx context.Context, want []Object, list bool) error {
+	for _, o := range want {
+		gvk := o.GVK()
+		if _, ok := l.kinds[gvk]; ok {
+			continue
+		}
+		m, ok, err := l.s.kinds.find(ctx, gvk, l.began)
+		if err != nil {
+			return err
+		}
+		if ok {
+			l.kinds[gvk] = m
+		}
+	}
+	if list {
+		if err := l.s.search(ctx, l.kinds); err != nil {
+			return err
+		}
+	}
+	for _, m := range l.kinds {
+		if m.listable {
+			l.s.watch(m)
+		}
+	}
+	open := l.s.open()
+	if !list {
+		open = slices.DeleteFunc(open, func(w *watch) bool { _, ok := l.kinds[w.gvk]; return !ok })
+	}
+	return l.raise(ctx, open)
+}
+
+// raise waits for watches and notes those that cannot be up. It fails if the cluster does not answer.
+func (l *look) raise(ctx context.Context, watches []*watch) error {
+	errs := make([]error, len(watches))
+	var g errgroup.Group
+	for n, w := range watches {
+		g.Go(func() error {
+			errs[n] = w.ready(ctx)
+			return nil
+		})
+	}
+	_ = g.Wait() // the errors are in errs, one per watch
+	for n, w := range watches {
+		if ofCluster(errs[n]) {
+			return errs[n]
+		}
+		if errs[n] != nil {
+			l.down[w.gvr] = errs[n]
+		}
+	}
+	return nil
+}
+
+// named looks at every wanted object.
+func (l *look) named(ctx context.Context, want []Object) (resource.Seen[Object], error) {
+	found := make([]*resource.Live[Object], len(want))
+	g, ctx := errgroup.WithContext(ctx)
+	g.SetLimit(l.d.o.Width)
+	for n, o := range want {
+		m, ok := l.kinds[o.GVK()]
+		if !ok || m.namespaced != (o.Namespace() != "") {
+			continue // of a kind that does not exist (in this scope): it cannot exist itself
+		}
+		g.Go(func() (err error) {
+			found[n], err = l.one(ctx, m, o)
+			return err
+		})
+	}
+	if err := g.Wait(); err != nil {
+		return resource.Seen[Object]{}, err
+	}
+	var seen resource.Seen[Object]
+	for _, f := range found {
+		if f != nil {
+			seen.Live = append(seen.Live, *f)
+		}
+	}
+	return seen, nil
+}
+
+// one looks at one wanted object; nil if it is absent. An error means that the cluster is not reached.
+func (l *look) one(ctx context.Context, m mapping, want Object) (*resource.Live[Object], error) {
+	var failed error
+	for try := range 4 {
+		live, err := l.read(ctx, m, want, try > 0)
+		if err == nil && live == nil {
+			return nil, nil
+		}
+		var p *prediction
+		if err == nil {
+			p, err = l.compare(ctx, m, want, live)
+		}
+		if err == nil {
+			return l.report(m, want, live, p), nil
+		}
+		// A dry-run alone may take too long, in somebody's webhook: that is no word on the cluster.
+		slow := live != nil && ctx.Err() == nil && errors.Is(err, context.DeadlineExceeded)
+		if ofCluster(err) && !slow {
+			return nil, fmt.Errorf("looking at %s: %w", want, err)
+		}
+		if failed = err; !errors.Is(err, errMoved) {
+			break
+		}
+	}
+	return &resource.Live[Object]{Spec: want, State: resource.Unknown, Detail: explain(failed, want)}, nil
+}
+
+// read returns the live object, from the watch if it is there and else, or if that is stale, by name; nil if it is absent.
+func (l *look) read(ctx context.Context, m mapping, want Object, stale bool) (*item, error) {
+	if m.listable && l.down[m.gvr] == nil && !stale {
+		if i := l.s.watch(m).store.get(want.Namespace(), want.Name()); i != nil {
+			return i, nil
+		}
+	}
+	u, err := l.s.get(ctx, m, want.Namespace(), want.Name())
+	if status, ok := answer(err); ok && status.Code == http.StatusNotFound {
+		if status.Details == nil || status.Details.Name == "" {
+			l.s.kinds.forget(m.gvk) // the whole kind is gone
+		}
+		return nil, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	return newItem(u), nil
+}
+
+// compare predicts, except for what is not to be written whatever the prediction.
+func (l *look) compare(ctx context.Context, m mapping, want Object, live *item) (*prediction, error) {
+	if live.leaving || want.IfAbsent && !l.d.owns(live.object) {
+		return &prediction{}, nil
+	}
+	return l.d.predict(ctx, l.s, m, want, live)
+}
+
+// owns reports whether a live object that is wanted by name belongs to the stack. Where the label was taken off, that
+// recsysd applied it tells it.
+func (d *Driver) owns(u *unstructured.Unstructured) bool {
+	if stack, ok := u.GetLabels()[LabelStack]; ok {
+		return stack == d.o.Stack
+	}
+	return made(u.Object)
+}
+
+// report is what is told of a live object; p is nil for one that is not wanted.
+func (l *look) report(m mapping, want Object, live *item, p *prediction) *resource.Live[Object] {
+	full := Object{Manifest: live.object.Object}
+	state, detail := health(full)
+	owned := l.d.owns(live.object)
+	r := &resource.Live[Object]{
+		Spec:  Object{Manifest: compared(live.object.Object), Cluster: want.Cluster, seen: &sighting{live, m, owned, p}},
+		State: state, Locked: live.leaving, Owned: owned, Entry: full.label(LabelEntry),
+		Unprotected: full.annotation(AnnotationUnprotected), Detail: detail, Version: live.print, Outputs: outputs(full),
+	}
+	if m.gvk.GroupKind() == secretKind {
+		r.Spec.Manifest = veiled(r.Spec) // the values stay with the item
+	}
+	if !OwnGroup(m.gvk.Group) {
+		r.Spec.Definition = m.gvr.Resource + "." + m.gvr.Group
+	}
+	if p != nil {
+		w := want
+		w.dry = p
+		r.Want = &w
+		if p.refused != "" {
+			r.Detail = strings.TrimPrefix(r.Detail+"; the API server refuses what is declared: "+p.refused, "; ")
+		}
+		if p.notice != "" {
+			r.Notices = append(r.Notices, p.notice)
+		}
+	}
+	return r
+}
+
+// unnamed adds what carries the stack's label, was made by recsysd and is not among want, and says which kinds could not
+// be listed.
+func (l *look) unnamed(seen *resource.Seen[Object], want []Object) {
+	met := map[resource.Ref]bool{}
+	for _, o := range want {
+		met[o.Ref()] = true
+	}
+	l.d.mu.Lock()
+	cluster := l.d.cluster
+	l.d.mu.Unlock()
+	for _, w := range l.s.open() {
+		if err := l.down[w.gvr]; err != nil {
+			if status, ok := answer(err); ok && status.Code == http.StatusNotFound {
+				continue // a kind that is gone has no objects
+			}
+			if seen.Unlisted == nil {
+				seen.Unlisted = map[string]error{}
+			}
+			seen.Unlisted[KindName(w.gvk.GroupKind())] = err
+			continue
+		}
+		for _, i := range w.store.all() {
+			o := Object{Manifest: i.object.Object, Cluster: cluster}
+			if met[o.Ref()] || !made(i.object.Object) {
+				continue
+			}
+			met[o.Ref()] = true
+			seen.Live = append(seen.Live, *l.report(w.mapping, o, i, nil))
+		}
+	}
+}
+
+// outputs are what others use an object by.
+func outputs(o Object) map[string]string {
+	if o.GVK().GroupKind() != (schema.GroupKind{Kind: "Service"}) {
+		return nil
+	}
+	host := o.Name() + "." + o.Namespace() + ".svc"
+	switch text(o.Manifest, "spec", "type") {
+	case "ExternalName":
+		host = text(o.Manifest, "spec", "externalName")
+	case "LoadBalancer":
+		host = ""
+		for _, i := range objects(list(o.Manifest, "status", "loadBalancer", "ingress")) {
+			if host = text(i, "ip"); host == "" {
+				host = text(i, "hostname")
+			}
+			break
+		}
+	}
+	if host == "" {
+		return nil
+	}
+	for _, p := range objects(list(o.Manifest, "spec", "ports")) {
+		if port, ok := p["port"].(int64); ok {
+			return map[string]string{"address": net.JoinHostPort(host, strconv.FormatInt(port, 10))}
+		}
+	}
+	return map[string]string{"address": host}
+}

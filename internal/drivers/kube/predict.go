@@ -1,0 +1,289 @@
+package kube
+
+import (
+	"context"
+	"fmt"
+	"strings"
+	"sync"
+
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"sigs.k8s.io/structured-merge-diff/v6/fieldpath"
+
+	"recsysd.dev/recsysd/internal/resource"
+)
+
+// prediction is what the API server said an apply would change.
+type prediction struct {
+	changes []resource.Change
+	take    []fieldpath.Path // fields that only a hand owns and that are to be put back
+	notice  string
+	refused string // why the server would not take the spec; "": it would
+}
+
+// verdicts keeps predictions by object, wanted hash and live fingerprint: the same question costs no second request.
+type verdicts struct {
+	mu   sync.Mutex
+	last map[resource.Ref]verdict
+}
+
+type verdict struct {
+	question string
+	answer   *prediction
+}
+
+func (v *verdicts) get(ref resource.Ref, question string) *prediction {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	if last := v.last[ref]; last.question == question {
+		return last.answer
+	}
+	return nil
+}
+
+func (v *verdicts) put(ref resource.Ref, question string, p *prediction) {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	if v.last == nil {
+		v.last = map[resource.Ref]verdict{}
+	}
+	v.last[ref] = verdict{question, p}
+}
+
+// clear forgets all: defaults and webhooks may have changed.
+func (v *verdicts) clear() {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	v.last = nil
+}
+
+// predict asks what applying want to live would change. An error that ofCluster does not blame on the cluster means
+// that nothing can be said about this object now.
+func (d *Driver) predict(ctx context.Context, s *session, m mapping, want Object, live *item) (*prediction, error) {
+	patch, hash := declared(want)
+	question := hash + strings.Join(want.Generate, ",") + live.print
+	if p := s.verdict.get(want.Ref(), question); p != nil {
+		return p, nil
+	}
+	generated(patch, want, live.object.Object, placeholder)
+	// The uid keeps a dry-run from telling how a successor of the same name would be created.
+	object(patch, "metadata")["uid"] = string(live.object.GetUID())
+	dry, err := s.apply(ctx, m, wire(patch), applyOptions{dryRun: true, force: true})
+	var p *prediction
+	if err == nil {
+		if dry.GetResourceVersion() != live.object.GetResourceVersion() {
+			return nil, errMoved
+		}
+		p, err = d.judge(ctx, s, m, want, hash, live.object.Object, dry.Object)
+	} else {
+		p, err = d.refusal(ctx, s, m, want, live.object.Object, err)
+	}
+	if err != nil {
+		return nil, err
+	}
+	s.verdict.put(want.Ref(), question, p)
+	return p, nil
+}
+
+// judge compares what the server would make of an apply with what there is.
+func (d *Driver) judge(ctx context.Context, s *session, m mapping, want Object, hash string, live, dry map[string]any) (*prediction, error) {
+	before, err := owners(live)
+	if err != nil {
+		return nil, err
+	}
+	after, err := owners(dry)
+	if err != nil {
+		return nil, err
+	}
+	known := &fieldpath.Set{}
+	for _, o := range append(before, after...) {
+		known = known.Union(o.fields)
+	}
+	applied := webhookNoise{before: applied(before), after: applied(after),
+		same: text(live, "metadata", "annotations", AnnotationApplied) == hash}
+	var diffs []difference
+	for _, diff := range compare(compared(dry), compared(live), known, false) {
+		if !isNote(diff.path) && !applied.explains(diff) {
+			diffs = append(diffs, diff)
+		}
+	}
+	p := &prediction{}
+	left, err := d.handmade(ctx, s, m, want, after, live)
+	if err != nil {
+		return nil, err
+	}
+	for _, diff := range left {
+		p.take = append(p.take, diff.path)
+	}
+	p.changes = changes(append(diffs, left...), want, before)
+	return p, nil
+}
+
+// isNote: what the driver notes for itself is not a difference.
+func isNote(p fieldpath.Path) bool {
+	return len(p) == 3 && p[2].FieldName != nil && *p[2].FieldName == AnnotationApplied
+}
+
+// webhookNoise tells a difference that somebody made from one that admission makes anew at every dry-run. If what is
+// wanted is what was last applied, then a live value that recsysd still owns is what admission made of it then, and a field
+// that recsysd neither declares nor owns is admission's alone. Where a hand has changed a value, recsysd no longer owns it.
+type webhookNoise struct {
+	same          bool // what is wanted is what was last applied
+	before, after *fieldpath.Set
+}
+
+func (n webhookNoise) explains(d difference) bool {
+	if !n.same {
+		return false
+	}
+	owned, declared := covers(n.before, d.path), covers(n.after, d.path)
+	return owned && declared && d.have != nil || !owned && !declared
+}
+
+// handmade returns the fields that a hand alone owns and that are not as they would be without it. What they would be is
+// seen in a dry-run creation.
+func (d *Driver) handmade(ctx context.Context, s *session, m mapping, want Object, after []owner, live map[string]any) ([]difference, error) {
+	leaves := hands(d.o.UndoManagers).only(after)
+	if leaves.Empty() {
+		return nil, nil
+	}
+	fresh, err := s.trial(ctx, m, want, live)
+	if err != nil && ofCluster(err) {
+		return nil, err
+	}
+	plain := map[string]any{} // where no trial is possible, they would not be there
+	if err == nil {
+		plain = compared(fresh.Object)
+	}
+	var diffs []difference
+	for _, p := range whole(leaves) {
+		would, is := at(plain, p), at(live, p)
+		if is == nil || empty(would) && empty(is) || len(compare(map[string]any{"": would}, map[string]any{"": is}, nil, false)) == 0 {
+			continue
+		}
+		diffs = append(diffs, difference{p, would, is})
+	}
+	return diffs, nil
+}
+
+func empty(v any) bool {
+	switch v := v.(type) {
+	case nil:
+		return true
+	case map[string]any:
+		return len(v) == 0
+	case []any:
+		return len(v) == 0
+	}
+	return false
+}
+
+// at returns the value at p; nil if there is none.
+func at(m map[string]any, p fieldpath.Path) any {
+	var v any = m
+	for _, e := range p {
+		switch {
+		case e.FieldName != nil:
+			o, _ := v.(map[string]any)
+			v = o[*e.FieldName]
+		case e.Key != nil:
+			l, _ := v.([]any)
+			v = nil
+			for _, i := range objects(l) {
+				if (keyed{element: e}).matches(keyed{item: i}) {
+					v = i
+				}
+			}
+		case e.Value != nil:
+			l, _ := v.([]any)
+			v = nil
+			for _, i := range l {
+				if i == (*e.Value).Unstructured() {
+					v = i
+				}
+			}
+		default:
+			return nil
+		}
+	}
+	return v
+}
+
+// refusal makes a prediction of a dry-run that failed: either the server refuses the spec, or nothing is known.
+func (d *Driver) refusal(ctx context.Context, s *session, m mapping, want Object, live map[string]any, err error) (*prediction, error) {
+	status, ok := answer(err)
+	if !ok || !isRefused(status) {
+		return nil, err
+	}
+	known := &fieldpath.Set{}
+	all, ownersErr := owners(live)
+	if ownersErr != nil {
+		return nil, ownersErr
+	}
+	for _, o := range all {
+		known = known.Union(o.fields)
+	}
+	manifest, _ := declared(want)
+	var diffs []difference
+	for _, diff := range compare(manifest, compared(live), known, true) {
+		if !isNote(diff.path) {
+			diffs = append(diffs, diff)
+		}
+	}
+	p := &prediction{changes: changes(diffs, want, all)}
+	fields, only := immutable(err)
+	if only {
+		_, trialErr := s.trial(ctx, m, want, live)
+		if trialErr != nil && ofCluster(trialErr) {
+			return nil, trialErr
+		}
+		only = trialErr == nil || m.gvk.GroupKind() == definitionKind // a definition's name is fixed by what it defines
+	}
+	if only {
+		recreate(p.changes, fields)
+		return p, nil
+	}
+	p.refused = explain(err, want)
+	if len(p.changes) == 0 {
+		p.notice = fmt.Sprintf("%s is as declared, but the API server would refuse it now: %s", want, p.refused)
+	}
+	return p, nil
+}
+
+// recreate marks the changes at the fields that the server named; all if none matches.
+func recreate(cs []resource.Change, fields []string) {
+	marked := false
+	for i := range cs {
+		for _, f := range fields {
+			if f == "" || cs[i].Field == f || strings.HasPrefix(cs[i].Field, f+".") || strings.HasPrefix(cs[i].Field, f+"[") ||
+				strings.HasPrefix(f, cs[i].Field+".") || strings.HasPrefix(f, cs[i].Field+"[") {
+				cs[i].Recreate, marked = true, true
+			}
+		}
+	}
+	if !marked {
+		for i := range cs {
+			cs[i].Recreate = true
+		}
+	}
+}
+
+// trial creates want under a free name as a dry-run.
+func (s *session) trial(ctx context.Context, m mapping, want Object, live map[string]any) (*unstructured.Unstructured, error) {
+	manifest, _ := declared(want)
+	generated(manifest, want, nil, placeholder)
+	name := want.Name()
+	object(manifest, "metadata")["name"] = strings.TrimRight(name[:min(len(name), 40)], "-.") + "-" + strings.ToLower(password()[:8])
+	if want.GVK().Kind == "Service" && want.GVK().Group == "" {
+		// What the live one has been given is not free.
+		spec := object(manifest, "spec")
+		for _, k := range []string{"clusterIP", "clusterIPs", "healthCheckNodePort"} {
+			if text(spec, k) != "None" {
+				delete(spec, k)
+			}
+		}
+		for _, p := range objects(list(spec, "ports")) {
+			delete(p, "nodePort")
+		}
+	}
+	return s.create(ctx, m, wire(manifest), true)
+}

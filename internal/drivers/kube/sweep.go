@@ -1,0 +1,119 @@
+package kube
+
+import (
+	"context"
+	"fmt"
+	"net/http"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime/schema"
+)
+
+// sweep is the search of all kinds for objects of the stack, made at the start and from time to time. In between, the
+// watches of the kinds that it found, and of those wanted, tell of removals.
+type sweep struct {
+	mu     sync.Mutex
+	due    time.Time
+	silent []string // kinds that could not be listed
+}
+
+// search begins a watch for every kind with objects of the stack, if it is time to look for them. Kinds that are wanted
+// are watched anyway.
+func (s *session) search(ctx context.Context, wanted map[schema.GroupVersionKind]mapping) error {
+	s.sweep.mu.Lock()
+	defer s.sweep.mu.Unlock()
+	if time.Now().Before(s.sweep.due) {
+		return nil
+	}
+	kinds, err := s.kinds.all(ctx)
+	if err != nil {
+		return err
+	}
+	skip := map[schema.GroupKind]bool{}
+	for gvk := range wanted {
+		skip[gvk.GroupKind()] = true
+	}
+	for _, w := range s.open() {
+		skip[w.gvk.GroupKind()] = true
+	}
+	var g errgroup.Group
+	g.SetLimit(s.o.Width)
+	var mu sync.Mutex
+	var silent []string
+	failed := false
+	for _, m := range kinds {
+		if skip[m.gvk.GroupKind()] {
+			continue
+		}
+		g.Go(func() error {
+			some, err := s.has(ctx, m)
+			if status, ok := answer(err); ok && status.Code != http.StatusUnauthorized {
+				if status.Code == http.StatusNotFound || status.Code == http.StatusMethodNotAllowed {
+					return nil
+				}
+				mu.Lock()
+				defer mu.Unlock()
+				silent = append(silent, KindName(m.gvk.GroupKind()))
+				failed = failed || status.Code != http.StatusForbidden
+				return nil
+			}
+			if some {
+				s.watch(m)
+			}
+			return err
+		})
+	}
+	if err := g.Wait(); err != nil {
+		return fmt.Errorf("searching for the stack's objects: %w", err)
+	}
+	slices.Sort(silent)
+	s.sweep.silent = silent
+	s.sweep.due = time.Now().Add(s.o.Relist)
+	if failed { // what is forbidden stays so for a while; what has failed may be well again soon
+		s.sweep.due = time.Now().Add(min(s.o.Relist, s.o.RetryListing))
+	}
+	s.verdict.clear()
+	return nil
+}
+
+// has reports whether an object of the stack, made by recsysd, is of kind m. It reads no more than metadata.
+func (s *session) has(ctx context.Context, m mapping) (bool, error) {
+	o := metav1.ListOptions{LabelSelector: LabelStack + "=" + s.o.Stack, Limit: 500}
+	for {
+		page, err := s.page(ctx, m, o)
+		if err != nil {
+			return false, err
+		}
+		for i := range page.Items {
+			for _, e := range page.Items[i].ManagedFields {
+				if e.Manager == manager && e.Subresource == "" {
+					return true, nil
+				}
+			}
+		}
+		if o.Continue = page.Continue; o.Continue == "" {
+			return false, nil
+		}
+	}
+}
+
+func (s *session) page(ctx context.Context, m mapping, o metav1.ListOptions) (*metav1.PartialObjectMetadataList, error) {
+	ctx, cancel := context.WithTimeout(ctx, requestTimeout)
+	defer cancel()
+	return s.meta.Resource(m.gvr).List(ctx, o)
+}
+
+// notices tells which kinds could not be searched.
+func (w *sweep) notices() []string {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if len(w.silent) == 0 {
+		return nil
+	}
+	return []string{"not searched for objects of the stack, because listing is refused or fails: " + strings.Join(w.silent, ", ")}
+}

@@ -1,0 +1,201 @@
+package kube
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"time"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/types"
+
+	"recsysd.dev/recsysd/internal/resource"
+)
+
+// Create makes want, unless something of its name is there after all.
+func (d *Driver) Create(ctx context.Context, want Object) error {
+	s, m, err := d.way(ctx, want)
+	if err != nil {
+		return err
+	}
+	_, err = s.get(ctx, m, want.Namespace(), want.Name())
+	if err == nil {
+		return fmt.Errorf("creating %s: it exists", want)
+	}
+	if status, ok := answer(err); !ok || status.Code != http.StatusNotFound {
+		return fmt.Errorf("creating %s: %w", want, translate(err, want))
+	}
+	manifest, _ := declared(want)
+	var made *unstructured.Unstructured
+	if len(want.Generate) > 0 {
+		// An apply would replace values that an earlier one, whose answer was lost, has made. A create cannot.
+		generated(manifest, want, nil, password)
+		made, err = s.create(ctx, m, wire(manifest), false)
+	} else {
+		// Without force: what another made in the meantime is a conflict.
+		made, err = s.apply(ctx, m, wire(manifest), applyOptions{})
+	}
+	return d.written(s, m, want, made, err, "creating")
+}
+
+// way is how want is written: ErrUnavailable as long as its cluster or its kind is not there.
+func (d *Driver) way(ctx context.Context, want Object) (*session, mapping, error) {
+	s, err := d.reach(ctx)
+	if err != nil {
+		return nil, mapping{}, err
+	}
+	m, ok, err := s.kinds.find(ctx, want.GVK(), time.Now())
+	if err != nil {
+		return nil, mapping{}, err
+	}
+	if !ok {
+		return nil, mapping{}, fmt.Errorf("%w: the cluster has no kind %s in %s", resource.ErrUnavailable, want.GVK().Kind, want.GVK().GroupVersion())
+	}
+	if m.namespaced != (want.Namespace() != "") {
+		has := "has no namespace"
+		if m.namespaced {
+			has = "lives in a namespace"
+		}
+		return nil, mapping{}, fmt.Errorf("%w: %s: in this cluster a %s %s", resource.ErrRejected, want, want.GVK().Kind, has)
+	}
+	return s, m, nil
+}
+
+// written takes in the answer to a write; it is the next look at the object.
+func (d *Driver) written(s *session, m mapping, want Object, now *unstructured.Unstructured, err error, doing string) error {
+	if err != nil {
+		if status, ok := answer(err); ok && isMissing(status) {
+			s.kinds.forget(m.gvk)
+		}
+		return fmt.Errorf("%s %s: %w", doing, want, translate(err, want))
+	}
+	if m.listable && now.GetLabels()[LabelStack] == d.o.Stack {
+		s.watch(m).store.put(now)
+	}
+	if now.GetDeletionTimestamp() != nil {
+		return fmt.Errorf("%s %s: it is being removed", doing, want)
+	}
+	return nil
+}
+
+// Update applies want to live, or writes marks alone where drift holds any.
+func (d *Driver) Update(ctx context.Context, want, live Object, drift []resource.Change) error {
+	s, m, err := d.way(ctx, want)
+	if err != nil {
+		return err
+	}
+	if live.seen == nil {
+		return fmt.Errorf("updating %s: it was not looked at", want)
+	}
+	marks := map[string]any{}
+	for _, c := range drift {
+		if c.Mark && c.Field == resource.FieldUnprotected {
+			marks[AnnotationUnprotected] = nil
+			if c.Want != "" {
+				marks[AnnotationUnprotected] = c.Want
+			}
+		}
+	}
+	write := func(ctx context.Context, now *unstructured.Unstructured) (*unstructured.Unstructured, error) {
+		if len(marks) > 0 {
+			return s.mark(ctx, m, now, marks)
+		}
+		return d.repair(ctx, s, m, want, live.seen.dry, now)
+	}
+	now, err := s.guarded(ctx, m, live.seen.item, write)
+	return d.written(s, m, want, now, err, "updating")
+}
+
+// guarded writes at the version that was looked at. If only the status has moved since, it writes at the present one.
+func (s *session) guarded(ctx context.Context, m mapping, seen *item, write func(context.Context, *unstructured.Unstructured) (*unstructured.Unstructured, error)) (*unstructured.Unstructured, error) {
+	at := seen.object
+	for range 5 {
+		now, err := write(ctx, at)
+		if status, ok := answer(err); !ok || status.Code != http.StatusConflict {
+			return now, err
+		}
+		fresh, err := s.get(ctx, m, at.GetNamespace(), at.GetName())
+		if err != nil {
+			return nil, err
+		}
+		if fingerprint(fresh.Object) != seen.print {
+			return nil, errMoved
+		}
+		at = fresh
+	}
+	return nil, errors.New("it changes too fast to be written")
+}
+
+// mark notes something on the object and changes nothing else.
+func (s *session) mark(ctx context.Context, m mapping, now *unstructured.Unstructured, notes map[string]any) (*unstructured.Unstructured, error) {
+	body := map[string]any{"metadata": map[string]any{"resourceVersion": now.GetResourceVersion(), "uid": now.GetUID(), "annotations": notes}}
+	return s.patch(ctx, m, now.GetNamespace(), now.GetName(), types.MergePatchType, body, markManager)
+}
+
+// repair takes from the hands what is to be put back and applies.
+func (d *Driver) repair(ctx context.Context, s *session, m mapping, want Object, p *prediction, now *unstructured.Unstructured) (*unstructured.Unstructured, error) {
+	if p != nil && len(p.take) > 0 {
+		entries, err := hands(d.o.UndoManagers).taken(now.Object, p.take, m.gvr.GroupVersion().String(), time.Now())
+		if err != nil {
+			return nil, err
+		}
+		if entries != nil {
+			body := []any{
+				map[string]any{"op": "test", "path": "/metadata/uid", "value": now.GetUID()},
+				map[string]any{"op": "replace", "path": "/metadata/resourceVersion", "value": now.GetResourceVersion()},
+				map[string]any{"op": "replace", "path": "/metadata/managedFields", "value": entries},
+			}
+			if now, err = s.patch(ctx, m, now.GetNamespace(), now.GetName(), types.JSONPatchType, body, manager); err != nil {
+				return nil, err
+			}
+		}
+	}
+	manifest, _ := declared(want)
+	generated(manifest, want, now.Object, password)
+	meta := object(manifest, "metadata")
+	meta["uid"], meta["resourceVersion"] = string(now.GetUID()), now.GetResourceVersion()
+	return s.apply(ctx, m, wire(manifest), applyOptions{force: true})
+}
+
+// Delete begins the removal of live, and of what belongs to it. With replace, a StatefulSet's pods are left to its successor.
+func (d *Driver) Delete(ctx context.Context, live Object, replace bool) error {
+	s, err := d.reach(ctx)
+	if err != nil {
+		return err
+	}
+	if live.seen == nil {
+		return fmt.Errorf("deleting %s: it was not looked at", live)
+	}
+	m := live.seen.mapping
+	policy := metav1.DeletePropagationBackground
+	if replace && m.gvk.GroupKind() == statefulSetKind {
+		policy = metav1.DeletePropagationOrphan
+	}
+	err = s.remove(ctx, m, live.Namespace(), live.Name(), live.seen.item.object.GetUID(), policy)
+	status, ok := answer(err)
+	switch {
+	case err == nil, ok && status.Code == http.StatusNotFound:
+		s.refresh(ctx, m, live)
+		return nil
+	case ok && status.Code == http.StatusConflict: // the uid: what has the name now is another object
+		return fmt.Errorf("deleting %s: %w", live, errMoved)
+	}
+	return fmt.Errorf("deleting %s: %w", live, translate(err, live))
+}
+
+// refresh brings a watch up to what a removal has left: nothing, or an object on its way out. Where that cannot be
+// read, the event will tell.
+func (s *session) refresh(ctx context.Context, m mapping, o Object) {
+	if !m.listable {
+		return
+	}
+	now, err := s.get(ctx, m, o.Namespace(), o.Name())
+	if err == nil && now.GetLabels()[LabelStack] == s.o.Stack {
+		s.watch(m).store.put(now)
+	}
+	if status, ok := answer(err); ok && status.Code == http.StatusNotFound {
+		s.watch(m).store.doubt(o.Namespace(), o.Name())
+	}
+}

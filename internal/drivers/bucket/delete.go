@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net/http"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"cloud.google.com/go/storage"
@@ -18,7 +19,7 @@ import (
 
 const (
 	emptyFor   = 30 * time.Second // one Delete spends no longer on objects; the next pass goes on
-	emptyBatch = 20_000           // objects that are looked at before the first of them is deleted
+	emptyBatch = 20_000           // versions that are looked at before the first of them is deleted
 	emptyWidth = 32               // deletions at a time
 )
 
@@ -90,9 +91,9 @@ type generation struct {
 	of   int64
 }
 
-// empty deletes every version of every object, batch by batch, for as long as emptyFor and ctx allow. done says that none is left.
+// empty deletes every version of every object, batch by batch, for as long as d.emptyFor and ctx allow. done says that none is left.
 func (d *Driver) empty(ctx context.Context, bucket string) (done bool, err error) {
-	budget, cancel := context.WithTimeout(ctx, emptyFor)
+	budget, cancel := context.WithTimeout(ctx, d.emptyFor)
 	defer cancel()
 	for {
 		batch, err := d.batch(budget, bucket)
@@ -120,8 +121,8 @@ func (d *Driver) batch(ctx context.Context, bucket string) ([]generation, error)
 	var batch []generation
 	for it := d.client.Bucket(bucket).Objects(ctx, query); len(batch) < emptyBatch; {
 		o, err := it.Next()
-		if errors.Is(err, iterator.Done) {
-			break
+		if errors.Is(err, iterator.Done) || code(err) == http.StatusNotFound {
+			break // the end, or the bucket has gone meanwhile
 		}
 		if err != nil {
 			return nil, explain("objects.list", err)
@@ -149,17 +150,19 @@ func held(o *storage.ObjectAttrs) string {
 	return ""
 }
 
-// deleteAll deletes the versions of one batch side by side. The first failure stops the rest.
+// deleteAll deletes the versions of one batch side by side. After a failure no further one is begun.
 func (d *Driver) deleteAll(ctx context.Context, bucket string, batch []generation) error {
-	g, ctx := errgroup.WithContext(ctx)
+	var g errgroup.Group
 	g.SetLimit(emptyWidth)
+	var failed atomic.Bool
 	for _, o := range batch {
-		if ctx.Err() != nil {
+		if failed.Load() {
 			break
 		}
 		g.Go(func() error {
 			err := d.client.Bucket(bucket).Object(o.name).Generation(o.of).Delete(ctx)
 			if err != nil && code(err) != http.StatusNotFound {
+				failed.Store(true)
 				return fmt.Errorf("object %s: %w", o.name, explain("objects.delete", err))
 			}
 			d.mu.Lock()

@@ -24,6 +24,7 @@ type Driver struct {
 	stack, project string
 	client         *storage.Client
 	projects       *cloudresourcemanager.ProjectsService
+	emptyFor       time.Duration
 
 	mu       sync.Mutex
 	number   uint64         // of the project; 0: not known yet
@@ -50,7 +51,9 @@ func New(ctx context.Context, c gcp.Config, stack string) (*Driver, error) {
 	if err != nil {
 		return nil, fmt.Errorf("resource manager client: %w", err)
 	}
-	return &Driver{stack: stack, project: c.Project, client: client, projects: manager.Projects, emptying: map[string]int{}}, nil
+	return &Driver{
+		stack: stack, project: c.Project, client: client, projects: manager.Projects, emptyFor: emptyFor, emptying: map[string]int{},
+	}, nil
 }
 
 // Close lets go of the connections.
@@ -116,13 +119,13 @@ func (d *Driver) list(ctx context.Context) (map[string]*storage.BucketAttrs, err
 
 // look is one wanted bucket, from the list or by name; nil: it is absent.
 func (d *Driver) look(ctx context.Context, want Spec, attrs *storage.BucketAttrs) *resource.Live[Spec] {
+	d.setEmptying(want.Name, 0) // wanted again, if it ever was to go
 	unknown := func(err error) *resource.Live[Spec] {
 		return &resource.Live[Spec]{Spec: Spec{Name: want.Name}, State: resource.Unknown, Detail: err.Error()}
 	}
 	if attrs == nil {
 		var err error
 		if attrs, err = d.client.Bucket(want.Name).Attrs(ctx); errors.Is(err, storage.ErrBucketNotExist) {
-			d.setEmptying(want.Name, 0)
 			return nil
 		} else if err != nil {
 			return unknown(explainGet(err))

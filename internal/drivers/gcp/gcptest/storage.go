@@ -307,3 +307,10 @@ func through(from, to any) error {
 	}
 	return json.Unmarshal(b, to)
 }
+
+// RemoveBucket takes a bucket away, whatever is in it.
+func (s *Server) RemoveBucket(name string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	delete(s.buckets, name)
+}

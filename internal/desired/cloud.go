@@ -7,14 +7,13 @@ import (
 	"strings"
 
 	"recsysd.dev/recsysd/internal/desired/workload"
-	"recsysd.dev/recsysd/internal/drivers/gcp"
 	"recsysd.dev/recsysd/internal/resource"
 )
 
 // defaults writes into the tree what an entry of the cloud leaves out: its name, its location, the stack's labels, and the labels
-// that mark the owner. What is only looked at, by a mode of its own, is not marked.
+// that mark the owner.
 func (b *builder) defaults() {
-	project, name, region := b.top.get("project").text, b.top.get("name").text, b.top.get("region").text
+	project, name := b.top.get("project").text, b.top.get("name").text
 	id := strings.ReplaceAll(project[strings.Index(project, ":")+1:], ".", "-")
 	for _, s := range fieldsOf(reflect.TypeFor[cloud]()) {
 		entries := b.top.get(s.key)
@@ -25,42 +24,52 @@ func (b *builder) defaults() {
 			if f.value.null() {
 				f.value = &value{at: f.at, kind: mapping}
 			}
-			if f.value.kind != mapping {
-				continue
-			}
-			implied := func(to *value, key, text string, at place) {
-				if to.get(key) == nil {
-					to.set(key, &value{at: at, text: text, tag: "!!str"})
-				}
-			}
-			implied(f.value, "name", id+"-"+name+"-"+f.key, f.at)
-			implied(f.value, "location", region, f.at)
-			implied(f.value, "labels", "", f.at)
-			labels := f.value.get("labels")
-			if labels.kind == scalar && labels.text == "" {
-				*labels = value{at: labels.at, kind: mapping}
-			}
-			if labels.kind != mapping {
-				continue
-			}
-			b.checkReserved(labels, joined(joined(s.key, f.key), "labels"))
-			if top := b.top.get("labels"); top != nil {
-				for _, l := range top.fields {
-					implied(labels, l.key, l.value.text, l.value.at)
-				}
-			}
-			if mode := f.value.get("mode"); mode == nil || mode.text != "observe" {
-				implied(labels, gcp.LabelManagedBy, gcp.ManagedBy, f.at)
-				implied(labels, gcp.LabelStack, name, f.at)
+			if f.value.kind == mapping {
+				f.value.imply("name", id+"-"+name+"-"+f.key, f.at)
+				f.value.imply("location", b.top.get("region").text, f.at)
+				b.labels(f, joined(s.key, f.key))
 			}
 		}
+	}
+}
+
+// labels gives an entry the stack's labels and the marks of its owner. What is only looked at, by a mode of its own, is not marked.
+func (b *builder) labels(entry *field, path string) {
+	common := b.top.field("labels")
+	if common == nil || common.value.kind != mapping {
+		common = &field{at: entry.at, value: &value{kind: mapping}}
+	}
+	labels := entry.value.get("labels")
+	switch {
+	case labels == nil:
+		labels = &value{at: common.at, kind: mapping}
+		entry.value.set("labels", labels)
+	case labels.null():
+		*labels = value{at: labels.at, kind: mapping}
+	case labels.kind != mapping:
+		return
+	}
+	b.checkReserved(labels, joined(path, "labels"))
+	for _, l := range common.value.fields {
+		labels.imply(l.key, l.value.text, l.value.at)
+	}
+	if mode := entry.value.get("mode"); mode == nil || mode.text != "observe" {
+		labels.imply(cloudManagedBy, managedBy, entry.at)
+		labels.imply(cloudStack, b.top.get("name").text, entry.at)
+	}
+}
+
+// imply gives a mapping a key that it lacks.
+func (v *value) imply(key, text string, at place) {
+	if v.get(key) == nil {
+		v.set(key, &value{at: at, text: text, tag: "!!str"})
 	}
 }
 
 // checkReserved reports labels that would pass for recsysd's own marks.
 func (b *builder) checkReserved(labels *value, path string) {
 	for _, l := range labels.fields {
-		if l.key == gcp.LabelManagedBy || strings.HasPrefix(l.key, "recsysd-") || strings.HasPrefix(l.key, "recsysd.dev/") {
+		if l.key == cloudManagedBy || strings.HasPrefix(l.key, "recsysd-") || strings.HasPrefix(l.key, "recsysd.dev/") {
 			b.p.add(l.at, joined(path, l.key), "set by recsysd alone")
 		}
 	}
@@ -74,6 +83,7 @@ func (b *builder) checkStack() {
 	if labels := b.top.get("labels"); labels != nil {
 		b.checkReserved(labels, "labels")
 	}
+	b.p.addValidation(validateCloudLabels(b.file.Labels), "", b.places)
 	workload.ValidateLabels(b.file.Labels, func(field, format string, args ...any) {
 		b.p.add(b.at(field), field, format, args...)
 	})

@@ -26,7 +26,7 @@ func (d *decoder) decode(v *value, at place, path, enum string, out reflect.Valu
 	}
 	if out.Kind() == reflect.Pointer {
 		if v.null() && out.Type().Elem().Kind() != reflect.Struct {
-			d.p.add(v.at, path, "has no value")
+			d.p.unreadable(v.at, path, "has no value")
 			return
 		}
 		out.Set(reflect.New(out.Type().Elem()))
@@ -51,12 +51,12 @@ func (d *decoder) decode(v *value, at place, path, enum string, out reflect.Valu
 func (d *decoder) text(v *value, path string, u encoding.TextUnmarshaler) {
 	switch {
 	case v.kind != scalar:
-		d.p.add(v.at, path, "must be a single value, not %s", v.name())
+		d.p.unreadable(v.at, path, "must be a single value, not %s", v.name())
 	case v.null():
-		d.p.add(v.at, path, "has no value")
+		d.p.unreadable(v.at, path, "has no value")
 	default:
 		if err := u.UnmarshalText([]byte(v.text)); err != nil {
-			d.p.add(v.at, path, "%v", err)
+			d.p.unreadable(v.at, path, "%v", err)
 		}
 	}
 }
@@ -66,7 +66,7 @@ func (d *decoder) structure(v *value, path string, out reflect.Value) {
 		return // an entry with nothing but its defaults
 	}
 	if v.kind != mapping {
-		d.p.add(v.at, path, "must be a mapping of keys to values, not %s", v.name())
+		d.p.unreadable(v.at, path, "must be a mapping of keys to values, not %s", v.name())
 		return
 	}
 	known := fieldsOf(out.Type())
@@ -74,7 +74,11 @@ func (d *decoder) structure(v *value, path string, out reflect.Value) {
 		at := joined(path, f.key)
 		sf, ok := pick(known, f)
 		if !ok {
-			d.p.add(f.at, at, "unknown field%s", suggest(f.key, names(known)))
+			hint := suggest(f.key, names(known))
+			d.p.unreadable(f.at, at, "unknown field%s", hint)
+			if _, meant, ok := strings.Cut(hint, `"`); ok {
+				d.places[joined(path, strings.TrimRight(meant, `"?`))] = f.at // where the missing key was meant to stand
+			}
 			continue
 		}
 		d.decode(f.value, f.at, at, enumOf(known, f.key, sf), out.FieldByIndex(sf.Index))
@@ -86,7 +90,7 @@ func (d *decoder) dictionary(v *value, path string, out reflect.Value) {
 		return
 	}
 	if v.kind != mapping {
-		d.p.add(v.at, path, "must be a mapping of keys to values, not %s", v.name())
+		d.p.unreadable(v.at, path, "must be a mapping of keys to values, not %s", v.name())
 		return
 	}
 	m := reflect.MakeMap(out.Type())
@@ -103,7 +107,7 @@ func (d *decoder) slice(v *value, path, enum string, out reflect.Value) {
 		return
 	}
 	if v.kind != list {
-		d.p.add(v.at, path, "must be a list, not %s; write [ ] around it", v.name())
+		d.p.unreadable(v.at, path, "must be a list, not %s; write [ ] around it", v.name())
 		return
 	}
 	s := reflect.MakeSlice(out.Type(), len(v.items), len(v.items))
@@ -115,30 +119,30 @@ func (d *decoder) slice(v *value, path, enum string, out reflect.Value) {
 
 func (d *decoder) scalar(v *value, path, enum string, out reflect.Value) {
 	if v.kind != scalar {
-		d.p.add(v.at, path, "must be a single value, not %s", v.name())
+		d.p.unreadable(v.at, path, "must be a single value, not %s", v.name())
 		return
 	}
 	if v.null() {
-		d.p.add(v.at, path, "has no value")
+		d.p.unreadable(v.at, path, "has no value")
 		return
 	}
 	switch out.Kind() {
 	case reflect.String:
 		if allowed := strings.Split(enum, ","); enum != "" && !slices.Contains(allowed, v.text) {
-			d.p.add(v.at, path, "%q is not one of %s%s", v.text, strings.Join(allowed, ", "), suggest(v.text, allowed))
+			d.p.unreadable(v.at, path, "%q is not one of %s%s", v.text, strings.Join(allowed, ", "), suggest(v.text, allowed))
 			return
 		}
 		out.SetString(v.text) // exactly as it is written: 1.10 stays 1.10
 	case reflect.Bool:
 		if v.text != "true" && v.text != "false" || !v.expanded && v.tag != "!!bool" {
-			d.p.add(v.at, path, "must be true or false, not %q", v.text)
+			d.p.unreadable(v.at, path, "must be true or false, not %q", v.text)
 			return
 		}
 		out.SetBool(v.text == "true")
 	case reflect.Int, reflect.Int32, reflect.Int64:
 		n, err := strconv.ParseInt(v.text, 10, out.Type().Bits())
 		if err != nil || !v.expanded && v.tag != "!!int" {
-			d.p.add(v.at, path, "must be a whole number, not %q", v.text)
+			d.p.unreadable(v.at, path, "must be a whole number, not %q", v.text)
 			return
 		}
 		out.SetInt(n)

@@ -62,7 +62,7 @@ type builder struct {
 
 // load goes on after a mistake as long as what follows can be judged at all.
 func (b *builder) load() {
-	if !b.read() || !b.identify() {
+	if !b.read() {
 		return
 	}
 	b.defaults()
@@ -76,7 +76,7 @@ func (b *builder) load() {
 	b.addSecrets()
 	b.addManifests(manifests)
 	b.addNamespace()
-	if len(b.resources) == 0 {
+	if len(b.resources) == 0 && !b.p.any() {
 		b.p.add(b.top.at, "", "the stack is empty; nothing at all is more likely a mistake than a wish")
 	}
 }
@@ -98,9 +98,13 @@ func (b *builder) read() bool {
 		}
 		overlay(b.top, over, "", &b.p)
 	}
+	if !b.identify() {
+		return false
+	}
 	vars := &variables{top: b.top, environment: b.options.Environment, p: &b.p, known: map[string]string{}}
 	vars.checkNames()
 	vars.expandAll(b.top, "")
+	b.checkIdentity()
 	return true
 }
 
@@ -137,39 +141,67 @@ var (
 	namespaceOK = regexp.MustCompile(`^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$`)
 )
 
-// identify checks what everything else is named after.
+// identity is what everything else is named after. A stand-in takes the place of a wrong one, so that the rest can be judged.
+var identity = []struct {
+	key, hint, standIn string
+	fits               *regexp.Regexp
+}{
+	{"name", "lower-case letters, digits and '-', beginning with a letter, at most 50", "stack", entryKey},
+	{"project", "the id of a Google Cloud project", "project", projectID},
+	{"region", "a region such as us-central1", "us-central1", region},
+}
+
+// identify reports whether this is a stack, and requires what identifies it.
 func (b *builder) identify() bool {
 	ok := true
-	need := func(key, hint string, fits *regexp.Regexp, expected string) {
-		v := b.top.get(key)
+	for _, must := range []struct{ key, text string }{{"apiVersion", apiVersion}, {"kind", "Stack"}} {
+		v := b.top.get(must.key)
 		switch {
-		case v == nil || v.null():
-			b.p.add(b.top.at, key, "missing; %s", hint)
-		case v.kind != scalar:
-			b.p.add(v.at, key, "must be a single value, not %s", v.name())
-		case !fits.MatchString(v.text):
-			b.p.add(v.at, key, "%q: %s", v.text, hint)
-		case expected != "" && v.text != expected:
-			b.p.add(v.at, key, "%q, but the configuration says %q for this stack", v.text, expected)
-			return // everything else can still be judged
+		case v == nil:
+			b.p.add(b.top.at, must.key, "missing; it must be %s", must.text)
+		case v.text != must.text:
+			b.p.add(v.at, must.key, "%q is not known; it must be %s", v.text, must.text)
 		default:
-			return
+			continue
 		}
 		ok = false
 	}
-	need("apiVersion", "the only one is "+apiVersion, regexp.MustCompile("^"+regexp.QuoteMeta(apiVersion)+"$"), "")
-	need("kind", "it must be Stack", regexp.MustCompile("^Stack$"), "")
-	need("name", "lower-case letters, digits and '-', beginning with a letter, at most 50", entryKey, b.options.Name)
-	need("project", "the id of a Google Cloud project", projectID, b.options.Project)
-	hint := "a region such as us-central1"
-	if v := b.top.get("region"); v != nil && zone.MatchString(v.text) {
-		hint = "that is a zone; its region is " + zone.FindStringSubmatch(v.text)[1]
-	}
-	need("region", hint, region, "")
-	if !ok { // unknown keys are worth knowing all the same
-		b.decode()
+	for _, id := range identity {
+		v := b.top.get(id.key)
+		switch {
+		case v == nil:
+			b.p.add(b.top.at, id.key, "missing; %s", id.hint)
+			b.top.set(id.key, &value{at: b.top.at, text: id.standIn, tag: "!!str"})
+		case v.null():
+			b.p.add(v.at, id.key, "has no value; %s", id.hint)
+		case v.kind != scalar:
+			b.p.add(v.at, id.key, "must be a single value, not %s", v.name())
+		default:
+			continue
+		}
+		if v != nil {
+			*v = value{at: v.at, text: id.standIn, tag: "!!str"}
+		}
 	}
 	return ok
+}
+
+// checkIdentity judges the identity as it is with its variables replaced.
+func (b *builder) checkIdentity() {
+	expected := map[string]string{"name": b.options.Name, "project": b.options.Project}
+	for _, id := range identity {
+		v, hint := b.top.get(id.key), id.hint
+		if m := zone.FindStringSubmatch(v.text); m != nil && id.key == "region" {
+			hint = "that is a zone; its region is " + m[1]
+		}
+		switch want := expected[id.key]; {
+		case !id.fits.MatchString(v.text):
+			b.p.add(v.at, id.key, "%q: %s", v.text, hint)
+			v.text = id.standIn
+		case want != "" && v.text != want && !b.p.has(id.key):
+			b.p.add(v.at, id.key, "%q, but the configuration says %q for this stack", v.text, want)
+		}
+	}
 }
 
 func (b *builder) decode() {

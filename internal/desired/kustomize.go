@@ -20,7 +20,11 @@ func (b *builder) kustomize(folder, at string) []manifest {
 		return nil
 	}
 	whole := place{file: file}
-	out, err := build(&treeFS{tree: b.tree}, folder)
+	before := len(b.p.list)
+	out, err := build(&treeFS{tree: b.tree, p: &b.p}, folder)
+	if len(b.p.list) > before { // what a kustomization may not say, at its place
+		return nil
+	}
 	if err != nil {
 		b.p.add(whole, "", "%s", strings.TrimSpace(err.Error()))
 		return nil
@@ -74,12 +78,16 @@ func build(tree filesys.FileSystem, folder string) (out []byte, err error) {
 // maxBuilt bounds what kustomize may read, and what it may make, in bytes.
 const maxBuilt = 16 << 20
 
-var errReadOnly = errors.New("a revision is read only")
+var (
+	errReadOnly = errors.New("a revision is read only")
+	errRefused  = errors.New("refused")
+)
 
 // treeFS is the tree as kustomize wants to see it: with absolute paths, read only, and bounded. Every kustomization is vetted when
 // it is read, so that nothing in it leads out of the tree.
 type treeFS struct {
 	tree files
+	p    *problems // takes what is found in kustomizations: kustomize itself would not pass it on
 	read int
 }
 
@@ -152,8 +160,8 @@ func (t *treeFS) ReadFile(p string) ([]byte, error) {
 	}
 	for _, name := range kustomizationNames {
 		if path.Base(p) == name {
-			if err := t.vet(t.name(p), data); err != nil {
-				return nil, err
+			if !t.vet(t.name(p), data) {
+				return nil, errRefused
 			}
 		}
 	}
@@ -167,35 +175,38 @@ var (
 )
 
 // vet refuses a kustomization that names what is not in the tree: kustomize would fetch it from the network, with git or by HTTP.
-func (t *treeFS) vet(name string, data []byte) error {
-	var p problems
-	docs, ok := parse(name, data, &p)
+func (t *treeFS) vet(name string, data []byte) bool {
+	before := len(t.p.list)
+	docs, ok := parse(name, data, t.p)
 	if !ok {
-		return p.err()
+		return false
 	}
 	for _, doc := range docs {
 		for _, key := range kustomizeRefused {
 			if v := doc.get(key); v != nil {
-				p.add(v.at, key, "not supported: a stack is built from its repository alone")
+				t.p.add(v.at, key, "not supported: a stack is built from its repository alone")
 			}
 		}
 		for _, key := range kustomizePaths {
-			v := doc.get(key)
-			if v == nil {
-				continue
-			}
-			for i, item := range v.items {
-				at := path.Join(path.Dir(name), item.text)
-				if strings.Contains(item.text, ":") || strings.Contains(item.text, "github.com") || !t.Exists(at) {
-					p.add(item.at, indexed(key, i), "%q is not in the repository; nothing is fetched from elsewhere", item.text)
-				}
+			if v := doc.get(key); v != nil {
+				t.vetEntries(v, key, path.Dir(name))
 			}
 		}
 		for _, key := range []string{"patches", "patchesJson6902", "replacements", "configMapGenerator", "secretGenerator"} {
-			vetPaths(doc.get(key), key, &p)
+			vetPaths(doc.get(key), key, t.p)
 		}
 	}
-	return p.err()
+	return len(t.p.list) == before
+}
+
+// vetEntries refuses entries that are not in the tree. What looks like a remote is refused even if it is: kustomize looks at the
+// name alone.
+func (t *treeFS) vetEntries(v *value, key, folder string) {
+	for i, item := range v.items {
+		if strings.Contains(item.text, ":") || strings.Contains(item.text, "github.com") || !t.Exists(path.Join(folder, item.text)) {
+			t.p.add(item.at, indexed(key, i), "%q is not in the repository; nothing is fetched from elsewhere", item.text)
+		}
+	}
 }
 
 // vetPaths refuses addresses where a path of a file is expected.

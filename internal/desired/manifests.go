@@ -7,8 +7,6 @@ import (
 	"path"
 	"slices"
 	"strings"
-
-	"recsysd.dev/recsysd/internal/drivers/kube"
 )
 
 // Bounds of what manifests may name.
@@ -163,10 +161,10 @@ func (b *builder) split(doc *value, path string) []manifest {
 // addManifests takes in the objects of the manifests. Definitions among them come first: they say where instances may be.
 func (b *builder) addManifests(manifests []manifest) {
 	plain := make([]map[string]any, len(manifests))
-	definitions := kube.Definitions{}
+	defined := definitions{}
 	for i, m := range manifests {
 		plain[i], _ = m.tree.plain(&b.p, m.path).(map[string]any)
-		definitions.Learn(plain[i])
+		defined.Learn(plain[i])
 	}
 	for i, m := range manifests {
 		if !b.checkManifest(m) {
@@ -178,7 +176,7 @@ func (b *builder) addManifests(manifests []manifest) {
 		if meta["creationTimestamp"] == nil {
 			delete(meta, "creationTimestamp")
 		}
-		o, err := definitions.Place(plain[i], b.namespace())
+		o, err := defined.Place(plain[i], b.namespace())
 		if err != nil {
 			b.validation(err, m)
 			continue
@@ -190,7 +188,7 @@ func (b *builder) addManifests(manifests []manifest) {
 		}
 		sum := sha256.Sum256([]byte(o.Ref().String()))
 		from := origin{entry: "manifests." + hex.EncodeToString(sum[:5]), path: m.path, at: m.at, handling: h}
-		b.add(b.object(o, from), m.at, o.Ref().String())
+		b.add(b.object(o, from), m.at, m.path)
 	}
 }
 
@@ -204,6 +202,9 @@ func (b *builder) validation(err error, m manifest) {
 // locate notes the place of everything in v, by path.
 func locate(v *value, path string, at place, places map[string]place) {
 	places[path] = at
+	if v.kind == scalar {
+		places[path] = v.at
+	}
 	for i, item := range v.items {
 		locate(item, indexed(path, i), item.at, places)
 	}

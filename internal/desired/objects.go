@@ -6,7 +6,6 @@ import (
 	"k8s.io/apimachinery/pkg/util/validation"
 
 	"recsysd.dev/recsysd/internal/desired/workload"
-	"recsysd.dev/recsysd/internal/drivers/kube"
 	"recsysd.dev/recsysd/internal/resource"
 )
 
@@ -19,17 +18,17 @@ type origin struct {
 }
 
 // object makes a resource of a Kubernetes object: marked as the stack's, and handled as its origin says.
-func (b *builder) object(o kube.Object, from origin) resource.Resource {
+func (b *builder) object(o object, from origin) resource.Resource {
 	meta, _ := o.Manifest["metadata"].(map[string]any)
 	labels, _ := meta["labels"].(map[string]any)
 	marked := map[string]any{}
 	for k, v := range b.file.Labels {
 		marked[k] = v
 	}
-	marked[kube.LabelManaged] = "recsysd"
+	marked[labelManaged] = managedBy
 	maps.Copy(marked, labels)
-	marked[kube.LabelStack] = b.file.Name
-	marked[kube.LabelEntry] = from.entry
+	marked[labelStack] = b.file.Name
+	marked[labelEntry] = from.entry
 	meta["labels"] = marked
 
 	if p := from.handling.Protect; p != nil && *p && o.Lifetime() == resource.Disposable {
@@ -38,7 +37,7 @@ func (b *builder) object(o kube.Object, from origin) resource.Resource {
 		if annotations == nil {
 			annotations = map[string]any{}
 		}
-		annotations[kube.AnnotationProtect] = "true"
+		annotations[annotationProtect] = "true"
 		meta["annotations"] = annotations
 	}
 	r := resource.Of(o)
@@ -67,7 +66,7 @@ func (b *builder) addSecrets() {
 		for k, v := range e.Labels {
 			labels[k] = v
 		}
-		o := kube.Object{
+		o := object{
 			Manifest: map[string]any{
 				"apiVersion": "v1", "kind": "Secret", "type": "Opaque",
 				"metadata": map[string]any{"name": name, "namespace": b.namespace(), "labels": labels},
@@ -87,7 +86,7 @@ func (b *builder) addNamespace() {
 	if _, ok := b.declared[ref]; ok || !b.namespaceUsed() || b.namespace() == "default" {
 		return
 	}
-	o := kube.Object{
+	o := object{
 		Manifest: map[string]any{
 			"apiVersion": "v1", "kind": "Namespace",
 			"metadata": map[string]any{"name": ref.Name},
@@ -101,7 +100,7 @@ func (b *builder) addNamespace() {
 
 func (b *builder) namespaceUsed() bool {
 	for _, r := range b.resources {
-		if o, ok := r.Spec.(kube.Object); ok && o.Namespace() == b.namespace() {
+		if o, ok := r.Spec.(object); ok && o.Namespace() == b.namespace() {
 			return true
 		}
 	}

@@ -5,7 +5,6 @@ import (
 	"strings"
 
 	"recsysd.dev/recsysd/internal/desired/workload"
-	"recsysd.dev/recsysd/internal/drivers/kube"
 )
 
 // checkManifest judges an object by what the API server would accept but a stack should not hold. It reports whether the object
@@ -48,7 +47,7 @@ func (b *builder) checkManifest(m manifest) bool {
 			}
 		}
 	}
-	for _, key := range []string{kube.LabelStack, kube.LabelEntry} {
+	for _, key := range []string{labelStack, labelEntry} {
 		if v := meta.get("labels").get(key); v != nil {
 			bad(v.at, "metadata.labels."+key, "set by recsysd alone")
 		}
@@ -132,7 +131,7 @@ func (b *builder) annotations(m manifest, plain map[string]any) (h handling) {
 			}
 		}
 		switch f.key {
-		case kube.AnnotationProtect:
+		case annotationProtect:
 			choose("true", "false")
 			protect := f.value.text == "true"
 			h.Protect = &protect
@@ -144,7 +143,7 @@ func (b *builder) annotations(m manifest, plain map[string]any) (h handling) {
 		case prefix + "mode":
 			choose("apply", "observe")
 			h.Mode = f.value.text
-		case kube.AnnotationUnprotected, kube.AnnotationGenerated, kube.AnnotationApplied:
+		case annotationUnprotected, annotationGenerated, annotationApplied:
 			b.p.add(f.at, path, "written by recsysd alone; it is never taken from a manifest")
 		default:
 			b.p.add(f.at, path, "unknown annotation%s", suggest(f.key, known))

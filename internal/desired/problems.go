@@ -37,22 +37,43 @@ const maxProblems = 50
 
 // problems collects mistakes, so that one run reports them all.
 type problems struct {
-	files []string // in the order they were read, which is the order of the report
-	list  []problem
+	files    []string // in the order they were read, which is the order of the report
+	list     []problem
+	unusable map[place]bool // what could not be read at all
 }
 
-// add reports a mistake. A second one at the same path and place is a consequence of the first and is dropped.
+// add reports a mistake. A second one at the same place that has the same path, or says the same, is a consequence of the first
+// and is dropped.
 func (p *problems) add(at place, path, format string, args ...any) {
+	what := strings.ReplaceAll(fmt.Sprintf(format, args...), "\n", " ") // one line each, whatever a value holds
 	for _, q := range p.list {
-		if q.at == at && q.path == path {
+		if q.at == at && (q.path == path || q.what == what) {
 			return
 		}
 	}
 	if !slices.Contains(p.files, at.file) {
 		p.files = append(p.files, at.file)
 	}
-	what := strings.ReplaceAll(fmt.Sprintf(format, args...), "\n", " ") // one line each, whatever a value holds
 	p.list = append(p.list, problem{at, path, what})
+}
+
+// unreadable is add for a value that stays empty because of the mistake. That it is missing is then no news.
+func (p *problems) unreadable(at place, path, format string, args ...any) {
+	p.add(at, path, format, args...)
+	p.spoil(at)
+}
+
+// spoil notes that what stands at a place cannot be judged any further.
+func (p *problems) spoil(at place) {
+	if p.unusable == nil {
+		p.unusable = map[place]bool{}
+	}
+	p.unusable[at] = true
+}
+
+// has reports whether anything is wrong with path.
+func (p *problems) has(path string) bool {
+	return slices.ContainsFunc(p.list, func(q problem) bool { return q.path == path })
 }
 
 func (p *problems) any() bool { return len(p.list) > 0 }
@@ -79,7 +100,8 @@ func (p *problems) err() error {
 var pathStep = regexp.MustCompile(`^[A-Za-z][A-Za-z0-9]*(\[[0-9]+\])*(\.[A-Za-z][A-Za-z0-9]*(\[[0-9]+\])*)*$`)
 
 // addValidation reports what a spec's Validate found. Each of its joined errors begins with the field it is about, as in
-// "lifecycle[0]: ageDays: out of range"; that is made a path below base, and its place looked up.
+// "lifecycle[0]: ageDays: out of range"; that is made a path below base, and its place looked up. Nothing is said about what could not
+// be read.
 func (p *problems) addValidation(err error, base string, places map[string]place) {
 	if err == nil {
 		return
@@ -97,14 +119,18 @@ func (p *problems) addValidation(err error, base string, places map[string]place
 		if !ok {
 			break
 		}
-		at2, known := places[path+"."+step]
+		below := joined(path, step)
+		place, known := places[below]
 		if !known && !pathStep.MatchString(step) {
 			break
 		}
-		path, rest = path+"."+step, after
+		path, rest = below, after
 		if known {
-			at = at2
+			at = place
 		}
+	}
+	if p.unusable[at] && path != base {
+		return
 	}
 	p.add(at, path, "%s", rest)
 }

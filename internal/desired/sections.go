@@ -1,17 +1,47 @@
 package desired
 
 import (
+	"errors"
 	"maps"
 	"slices"
 
 	"recsysd.dev/recsysd/internal/desired/workload"
 	"recsysd.dev/recsysd/internal/drivers/bucket"
 	"recsysd.dev/recsysd/internal/drivers/cluster"
+	"recsysd.dev/recsysd/internal/drivers/gcp"
+	"recsysd.dev/recsysd/internal/drivers/kube"
 	"recsysd.dev/recsysd/internal/drivers/registry"
 	"recsysd.dev/recsysd/internal/resource"
 )
 
 const apiVersion = "recsysd.dev/v1alpha1"
+
+// What the rest of this room knows of the kinds. No other file of it imports one.
+type (
+	object      = kube.Object
+	definitions = kube.Definitions
+	grant       = bucket.Grant
+)
+
+// Marks of ownership and of handling, in the cloud and on Kubernetes objects.
+const (
+	cloudManagedBy = gcp.LabelManagedBy
+	cloudStack     = gcp.LabelStack
+	managedBy      = gcp.ManagedBy
+
+	labelStack   = kube.LabelStack
+	labelEntry   = kube.LabelEntry
+	labelManaged = kube.LabelManaged
+
+	annotationProtect     = kube.AnnotationProtect
+	annotationUnprotected = kube.AnnotationUnprotected
+	annotationGenerated   = kube.AnnotationGenerated
+	annotationApplied     = kube.AnnotationApplied
+)
+
+func validateCloudLabels(labels map[string]string) error {
+	return errors.Join(gcp.ValidateLabels(labels)...)
+}
 
 // file is the stack file. Its tags are all there is to know of its keys: the strict decoder, the schema and the test of the
 // reference read them.

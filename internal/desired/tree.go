@@ -43,15 +43,23 @@ const nullTag = "!!null"
 
 func (v *value) null() bool { return v.kind == scalar && v.tag == nullTag }
 
-// get is the value of a key of a mapping, or nil.
-func (v *value) get(key string) *value {
+// field is what a mapping has under a key, or nil.
+func (v *value) field(key string) *field {
 	if v == nil {
 		return nil
 	}
 	for _, f := range v.fields {
 		if f.key == key {
-			return f.value
+			return f
 		}
+	}
+	return nil
+}
+
+// get is the value of a key of a mapping, or nil.
+func (v *value) get(key string) *value {
+	if f := v.field(key); f != nil {
+		return f.value
 	}
 	return nil
 }

@@ -1,6 +1,8 @@
 package desired
 
 import (
+	"errors"
+	"fmt"
 	"regexp"
 	"slices"
 	"strings"
@@ -55,26 +57,43 @@ func (e *variables) expandAll(v *value, path string) {
 	if v.kind != scalar || !strings.Contains(v.text, "${") {
 		return
 	}
-	text, why := e.expand(v.text)
+	self, isVar := strings.CutPrefix(path, "vars.")
+	if isVar {
+		e.open = []string{self}
+	}
+	text, err := e.expand(v.text)
+	e.open = nil
 	e.total += len(text)
-	if why == "" && e.total > maxExpandedTotal {
-		why = "the variables of this stack grow beyond any reason"
+	if err == nil && e.total > maxExpandedTotal {
+		err = errors.New("the variables of this stack grow beyond any reason")
 	}
-	if why != "" {
-		e.p.add(v.at, path, "%s", why)
-		return
+	var c circle
+	switch {
+	case errors.As(err, &c) && (!isVar || self != slices.Min(c)), errors.Is(err, errElsewhere):
+		e.p.spoil(v.at) // reported at the variable itself
+	case err != nil:
+		e.p.unreadable(v.at, path, "%v", err)
+	default:
+		v.text, v.expanded, v.tag = text, true, "!!str"
 	}
-	v.text, v.expanded, v.tag = text, true, "!!str"
 }
 
-// expand is text with its variables replaced, or why that cannot be done.
-func (e *variables) expand(text string) (expanded, why string) {
+// errElsewhere: a variable cannot be had, and its own place says why.
+var errElsewhere = errors.New("reported elsewhere")
+
+// circle is variables that need each other.
+type circle []string
+
+func (c circle) Error() string { return "variables go in a circle: " + strings.Join(c, " -> ") }
+
+// expand is text with its variables replaced.
+func (e *variables) expand(text string) (string, error) {
 	var b strings.Builder
 	for {
 		before, after, found := strings.Cut(text, "${")
 		if !found {
 			b.WriteString(text)
-			return b.String(), ""
+			return b.String(), nil
 		}
 		if literal, ok := strings.CutSuffix(before, "$"); ok {
 			b.WriteString(literal + "${")
@@ -83,53 +102,57 @@ func (e *variables) expand(text string) (expanded, why string) {
 		}
 		name, rest, closed := strings.Cut(after, "}")
 		if !closed || !varName.MatchString(name) {
-			return "", "${ begins a variable such as ${tag}; write $${ for the characters themselves"
+			return "", errors.New("${ begins a variable such as ${tag}; write $${ for the characters themselves")
 		}
-		value, why := e.lookup(name)
-		if why != "" {
-			return "", why
+		value, err := e.lookup(name)
+		if err != nil {
+			return "", err
 		}
 		b.WriteString(before + value)
 		if b.Len() > maxExpanded {
-			return "", "longer than 64 KiB with its variables replaced"
+			return "", errors.New("longer than 64 KiB with its variables replaced")
 		}
 		text = rest
 	}
 }
 
-// lookup is the value of one variable, or why it has none.
-func (e *variables) lookup(name string) (text, why string) {
+// lookup is the value of one variable.
+func (e *variables) lookup(name string) (string, error) {
 	if text, ok := e.known[name]; ok {
-		return text, ""
+		return text, nil
 	}
 	if name == "environment" {
-		return e.environment, ""
+		return e.environment, nil
 	}
 	if i := slices.Index(e.open, name); i >= 0 {
-		return "", "variables go in a circle: " + strings.Join(append(slices.Clone(e.open[i:]), name), " -> ")
+		return "", append(circle(slices.Clone(e.open[i:])), name)
 	}
 	from := e.top.get("vars").get(name)
 	if slices.Contains(builtIn, name) {
 		from = e.top.get(name)
 	}
-	if from == nil && slices.Contains(builtIn, name) {
-		return "", "" // that it is missing is said elsewhere
-	}
 	if from == nil || from.kind != scalar || from.null() {
-		return "", "unknown variable \"" + name + "\"" + suggest(name, e.names()) + "; variables are set under vars"
+		hint := suggest(name, e.names())
+		if hint == "" {
+			hint = "; variables are set under vars"
+		}
+		return "", fmt.Errorf("unknown variable %q%s", name, hint)
 	}
 	if from.expanded { // its place has been walked over
-		return from.text, ""
+		return from.text, nil
 	}
 	e.open = append(e.open, name)
-	text, why = e.expand(from.text)
+	text, err := e.expand(from.text)
 	e.open = e.open[:len(e.open)-1]
-	if why == "" {
-		e.known[name] = text
+	var c circle
+	switch {
+	case errors.As(err, &c):
+		return "", err
+	case err != nil:
+		return "", errElsewhere
 	}
-	return text, why
+	e.known[name] = text
+	return text, nil
 }
 
-func (e *variables) names() []string {
-	return append(e.top.get("vars").keys(), builtIn...)
-}
+func (e *variables) names() []string { return append(e.top.get("vars").keys(), builtIn...) }

@@ -6,8 +6,6 @@ import (
 	"strings"
 
 	"recsysd.dev/recsysd/internal/desired/workload"
-	"recsysd.dev/recsysd/internal/drivers/bucket"
-	"recsysd.dev/recsysd/internal/drivers/kube"
 	"recsysd.dev/recsysd/internal/resource"
 )
 
@@ -27,7 +25,7 @@ func (b *builder) addWorkloads(manifests []manifest) {
 		objects := e.Workload.Objects(setting)
 		from := origin{entry: path, path: path, at: b.at(path), handling: e.Handling}
 		for i, m := range objects {
-			r := b.object(kube.Object{Manifest: m, Cluster: b.cluster}, from)
+			r := b.object(object{Manifest: m, Cluster: b.cluster}, from)
 			if i == len(objects)-1 { // what runs the pods comes last
 				r.Needs = append(r.Needs, after...)
 			}
@@ -86,12 +84,12 @@ func (b *builder) setting(name, path string) (workload.Setting, []resource.Need)
 			}
 			continue
 		}
-		grant := bucket.Grant{Namespace: s.Namespace, ServiceAccount: name, Role: use.Role(), Prefix: use.Prefix}
-		if slices.Contains(e.Spec.Grants, grant) {
+		g := grant{Namespace: s.Namespace, ServiceAccount: name, Role: use.Role(), Prefix: use.Prefix}
+		if slices.Contains(e.Spec.Grants, g) {
 			b.p.add(b.at(at), at, "the same access stands here twice")
 			continue
 		}
-		e.Spec.Grants = append(e.Spec.Grants, grant)
+		e.Spec.Grants = append(e.Spec.Grants, g)
 		need(e.Spec.Ref())
 	}
 	return s, compactNeeds(after)

@@ -112,10 +112,10 @@ func (w Workload) Validate() error {
 	}
 	w.validateImage(bad)
 	if w.CPU == "" {
-		bad("cpu", "missing; what a pod reserves is what it costs, and on Autopilot saying nothing costs most")
+		bad("cpu", "missing, such as 500m; what a pod reserves is what it costs, and on Autopilot saying nothing costs most")
 	}
 	if w.Memory == "" {
-		bad("memory", "missing; what a pod reserves is what it costs, and on Autopilot saying nothing costs most")
+		bad("memory", "missing, such as 512Mi; what a pod reserves is what it costs, and on Autopilot saying nothing costs most")
 	}
 	if w.Port < 0 || w.Port > 65535 {
 		bad("port", "%d is out of range; 1 to 65535", w.Port)

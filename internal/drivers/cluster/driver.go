@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"strings"
 	"sync"
-	"time"
 
 	container "cloud.google.com/go/container/apiv1"
 	"cloud.google.com/go/container/apiv1/containerpb"
@@ -24,10 +23,11 @@ type Driver struct {
 	entries *entrance
 	tokens  oauth2.TokenSource // for the Kubernetes API; nil: an emulator that asks for none
 
-	mu        sync.Mutex
-	places    map[string]string    // name of one of ours -> the location where it was last seen
-	creations map[string]*creation // by name: those begun by this process and not seen to have succeeded
-	refusals  map[refusal]int      // how often each has come
+	creations gcp.Creations
+
+	mu       sync.Mutex
+	places   map[string]string // name of one of ours -> the location where it was last seen
+	refusals map[refusal]int   // how often each has come
 }
 
 var _ resource.Driver[Spec] = (*Driver)(nil)
@@ -37,7 +37,7 @@ var _ resource.Driver[Spec] = (*Driver)(nil)
 func New(ctx context.Context, config gcp.Config, stack string) (*Driver, error) {
 	d := &Driver{
 		config: config, stack: stack, entries: newEntrance(),
-		places: map[string]string{}, creations: map[string]*creation{}, refusals: map[refusal]int{},
+		places: map[string]string{}, refusals: map[refusal]int{},
 	}
 	options, open := config.GRPC, container.NewClusterManagerClient
 	if config.REST(gcp.Container) {
@@ -219,7 +219,7 @@ func (d *Driver) live(ctx context.Context, pb *containerpb.Cluster, moving *oper
 	}
 	live.State, live.Locked = state(pb.GetStatus())
 	if pb.GetStatus() == containerpb.Cluster_RUNNING {
-		d.created(pb.GetName())
+		d.creations.Forget(pb.GetName())
 	} else {
 		live.Detail = moving.detail(ctx, pb)
 	}
@@ -244,6 +244,3 @@ func state(s containerpb.Cluster_Status) (state resource.State, locked bool) {
 	}
 	return resource.Unknown, false
 }
-
-// clock is how times of day are shown to people.
-func clock(t time.Time) string { return t.UTC().Format("15:04") }

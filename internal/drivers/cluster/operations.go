@@ -113,68 +113,34 @@ func operationText(op *containerpb.Operation, status containerpb.Cluster_Status)
 		text = kind + ", " + text
 	}
 	if t := began(op); !t.IsZero() {
-		text += " since " + clock(t)
+		text += " since " + gcp.Clock(t)
 	}
 	return text
 }
 
-// creation is a creation that Google accepted. Whether it succeeds shows minutes later, and if it does not, the cluster may be
-// gone without a trace: then this is who knows why.
-type creation struct {
-	operation string // in full
-	location  string
-	began     time.Time
-	hash      string // of the spec
-	failure   string // how it ended
-	failures  int    // in a row
-	retry     time.Time
-}
-
-// The pause after a creation that ended in error doubles up to the longest. Each costs Google minutes of work.
-const (
-	firstPause   = time.Minute
-	longestPause = 30 * time.Minute
-)
-
 // begun is what is known of an absent cluster whose creation this process has begun: under way, or the notice that it failed.
 func (d *Driver) begun(ctx context.Context, w Spec) (*resource.Live[Spec], string) {
-	d.mu.Lock()
-	c := d.creations[w.Name]
-	d.mu.Unlock()
-	if c == nil || !strings.EqualFold(c.location, w.Location) {
-		return nil, ""
-	}
-	if c.failure == "" {
-		op, err := d.client.GetOperation(ctx, &containerpb.GetOperationRequest{Name: c.operation}, gcp.Read()...)
+	c, ok := d.creations.Begun(w.Name, w.Location)
+	if ok {
+		op, err := d.client.GetOperation(ctx, &containerpb.GetOperationRequest{Name: c.Operation}, gcp.Read()...)
 		switch {
 		case err != nil && !gcp.IsNotFound(err):
-			return &resource.Live[Spec]{Spec: Spec{Name: w.Name, Location: w.Location}, State: resource.Unknown, Detail: gcp.Explain("GetOperation", err).Error()}, ""
+			return &resource.Live[Spec]{
+				Spec: Spec{Name: w.Name, Location: w.Location}, State: resource.Unknown, Detail: gcp.Explain("GetOperation", err).Error(),
+			}, ""
 		case err == nil && running(op):
-			live := resource.Live[Spec]{Spec: w, State: resource.Pending, Locked: true, Owned: true,
-				Detail: fmt.Sprintf("creating: %s since %s", op.GetName(), clock(c.began))}
-			return &live, ""
+			return &resource.Live[Spec]{
+				Spec: w, State: resource.Pending, Locked: true, Owned: true,
+				Detail: fmt.Sprintf("creating: %s since %s", op.GetName(), gcp.Clock(c.Began)),
+			}, ""
 		case err != nil || op.GetError() == nil:
-			d.created(w.Name) // it was there, and somebody has removed it since
+			d.creations.Forget(w.Name) // it was there, and somebody has removed it since
 			return nil, ""
 		}
-		d.fail(w.Name, c, op.GetError().GetMessage())
+		d.creations.Fail(w.Name, op.GetError().GetMessage())
 	}
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	return nil, fmt.Sprintf("%s: its creation ended in error: %s", w.Ref(), c.failure)
-}
-
-func (d *Driver) fail(name string, c *creation, text string) {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	c.failure = strings.Join(strings.Fields(text), " ")
-	c.failures++
-	c.retry = time.Now().Add(min(firstPause<<(c.failures-1), longestPause))
-}
-
-// created forgets the creation of a cluster that has succeeded or is gone.
-func (d *Driver) created(name string) {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	delete(d.creations, name)
+	if failure := d.creations.Failure(w.Name); failure != "" {
+		return nil, fmt.Sprintf("%s: its creation ended in error: %s", w.Ref(), failure)
+	}
+	return nil, ""
 }

@@ -19,30 +19,18 @@ import (
 // error the same spec is not asked for again at once.
 func (d *Driver) Create(ctx context.Context, want Spec) error {
 	hash := resource.Of(want).Hash
-	d.mu.Lock()
-	last := d.creations[want.Name]
-	var failures int
-	if last != nil && last.hash == hash && last.failure != "" {
-		failures = last.failures
-		if pause := time.Until(last.retry); pause > 0 {
-			d.mu.Unlock()
-			return fmt.Errorf("its creation ended in error: %s; tried again after %s", last.failure, clock(last.retry))
-		}
+	if err := d.creations.Ready(want.Name, hash); err != nil {
+		return err
 	}
-	d.mu.Unlock()
-
 	op, err := d.client.CreateCluster(ctx, &containerpb.CreateClusterRequest{
 		Parent: d.parent(want.Location), Cluster: request(want),
 	}, gcp.Write()...)
 	if err != nil {
 		return d.refused("CreateCluster", want.Name, err)
 	}
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	d.creations[want.Name] = &creation{
-		operation: d.parent(want.Location) + "/operations/" + op.GetName(),
-		location:  want.Location, began: time.Now(), hash: hash, failures: failures,
-	}
+	d.creations.Begin(want.Name, hash, gcp.Creation{
+		Operation: d.parent(want.Location) + "/operations/" + op.GetName(), Location: want.Location, Began: time.Now(),
+	})
 	return nil
 }
 

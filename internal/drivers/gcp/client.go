@@ -101,13 +101,14 @@ func (c Config) GRPC(ctx context.Context, service string) ([]option.ClientOption
 	return opts, nil
 }
 
-// HTTP is the options of service's REST client.
+// HTTP is the options of service's REST client. Requests that the client library sends without a context, as it does for
+// listings, end with ctx, or after a minute.
 func (c Config) HTTP(ctx context.Context, service string) ([]option.ClientOption, error) {
 	if err := c.check(service); err != nil {
 		return nil, err
 	}
 	var rt http.RoundTripper = &observedTransport{
-		base: http.DefaultTransport.(*http.Transport).Clone(), service: service, agent: c.UserAgent, observe: c.Observe,
+		ctx: ctx, base: http.DefaultTransport.(*http.Transport).Clone(), service: service, agent: c.UserAgent, observe: c.Observe,
 	}
 	switch {
 	case c.PlainText(service):

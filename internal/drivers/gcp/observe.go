@@ -2,10 +2,12 @@ package gcp
 
 import (
 	"context"
+	"io"
 	"net/http"
 	"path"
 	"strconv"
 	"strings"
+	"time"
 
 	"golang.org/x/oauth2"
 	"google.golang.org/grpc"
@@ -26,14 +28,22 @@ func (c Config) observeGRPC(service string) grpc.UnaryClientInterceptor {
 
 // observedTransport counts requests. The method that it reports is HTTP's: paths hold names, which make no good labels.
 type observedTransport struct {
+	ctx            context.Context // of requests that have none
 	base           http.RoundTripper
 	service, agent string
 	observe        func(service, method, code string)
 }
 
+// strayTimeout bounds a request that was sent without a context.
+const strayTimeout = time.Minute
+
 func (t *observedTransport) RoundTrip(req *http.Request) (*http.Response, error) {
+	ctx, cancel := req.Context(), context.CancelFunc(func() {})
+	if ctx.Done() == nil {
+		ctx, cancel = context.WithTimeout(t.ctx, strayTimeout)
+	}
+	req = req.Clone(ctx)
 	if t.agent != "" {
-		req = req.Clone(req.Context())
 		req.Header.Set("User-Agent", strings.TrimSpace(t.agent+" "+req.Header.Get("User-Agent")))
 	}
 	resp, err := t.base.RoundTrip(req)
@@ -44,7 +54,23 @@ func (t *observedTransport) RoundTrip(req *http.Request) (*http.Response, error)
 		}
 		t.observe(t.service, req.Method, code)
 	}
-	return resp, err
+	if err != nil {
+		cancel()
+		return nil, err
+	}
+	resp.Body = &cancelBody{resp.Body, cancel}
+	return resp, nil
+}
+
+// cancelBody lets go of the request's context when the answer has been read.
+type cancelBody struct {
+	io.ReadCloser
+	cancel context.CancelFunc
+}
+
+func (b *cancelBody) Close() error {
+	defer b.cancel()
+	return b.ReadCloser.Close()
 }
 
 // CloseIdleConnections is what http.Client calls on its transport.

@@ -10,6 +10,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 
 	"recsysd.dev/recsysd/internal/drivers/gcp"
 	"recsysd.dev/recsysd/internal/resource"
@@ -33,7 +34,13 @@ type Spec struct {
 	// Mode is what a live repository is where it is not a plain one: remote or virtual. Never wanted.
 	Mode string `yaml:"-" json:",omitempty"`
 
-	labels map[string]string // all of them, of a live one
+	seen *seen // of a live one
+}
+
+// seen is what a live repository was when it was looked at.
+type seen struct {
+	labels  map[string]string // all of them
+	created time.Time         // tells a repository from a later one of the same name
 }
 
 // Cleanup is what is deleted in a repository. What one rule keeps, no other deletes.

@@ -16,6 +16,9 @@ const (
 	Hold     Verb = "hold"
 )
 
+// Writes reports whether a step with this verb changes anything.
+func (v Verb) Writes() bool { return v == Create || v == Update || v == Recreate || v == Delete }
+
 // View is what was observed of the world.
 type View struct {
 	Found    []resource.Observation
@@ -30,6 +33,9 @@ type Policy struct {
 	Prune      bool   // remove what is no longer wanted
 	MaxDeletes int    // entries of the stack file that one plan may remove
 	Destroy    bool   // nothing is wanted any longer: want only says what protection was asked for
+	Suspended  string // reason why the whole stack is left alone; "" is not suspended
+	// Held holds, per resource, the reason why a person wants it left alone.
+	Held map[resource.Ref]string
 	// Rejected holds, per resource, why the provider refused this very spec in this very situation.
 	Rejected map[resource.Ref]string
 }
@@ -40,17 +46,32 @@ type Step struct {
 	Verb  Verb
 	Why   string // one clause, for people
 	Drift []resource.Change
-	After []resource.Ref // steps of the same plan that must be through, and their resources usable (or gone, for a Delete)
+	// After are the resources that must be ready for this step: usable, and through with a step of their own; gone, where
+	// both are removals. One that has no step in the plan is not there and will not be: the step waits.
+	After []resource.Ref
 	// Usable: others may build on the resource as it is now, whatever becomes of this step.
 	Usable bool
 	// Held is what a Hold holds back; Keep where it hides no difference (suspended).
-	Held  Verb
-	Entry string
+	Held Verb
+	// Within: a Recreate of something that lives in what is recreated. It is only removed; a later plan makes it again.
+	Within bool
+	Entry  string
 }
+
+// removes reports whether the step takes its resource away for the time being.
+func (s Step) removes() bool { return s.Verb == Delete || s.Verb == Recreate }
 
 // Plan is the steps in an order in which they can be performed; the same input gives the same plan.
 type Plan struct {
 	Steps   []Step
 	Blind   map[string]string // by Ref.Kind, the reason
 	Notices []string          // worth telling; they change nothing
+}
+
+// Mark is the form in which a commit stands in an unprotected mark: its first 12 digits.
+func Mark(commit string) string {
+	if len(commit) > 12 {
+		return commit[:12]
+	}
+	return commit
 }

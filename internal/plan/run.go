@@ -2,6 +2,8 @@ package plan
 
 import (
 	"context"
+	"errors"
+	"fmt"
 
 	"recsysd.dev/recsysd/internal/resource"
 )
@@ -22,16 +24,111 @@ type Result struct {
 	Ref     resource.Ref
 	Verb    Verb
 	Outcome Outcome
-	Usable  bool // others may build on the resource now
+	Usable  bool // others may build on the resource now; for what is removed: it is gone
 	Err     error
 }
 
-// Do performs one step and looks at the resource again. usable says whether others may now build on it (for a Delete:
-// whether it is gone); err is wrapped ErrUnavailable, ErrRejected or anything else, which is to be retried.
+// Do performs one step and looks at the resource again. usable says whether others may now build on it (for a Delete, and a
+// Recreate that is Within: whether it is gone); err is wrapped ErrUnavailable, ErrRejected or anything else, which is to be retried.
 type Do func(ctx context.Context, s Step) (usable bool, err error)
 
 // Run performs the steps of p, width at a time, each after the steps that it names. A failure stops only what stands on it. Once
 // ctx is done no new step starts; those in flight are waited for. The results are in the order of the steps.
 func Run(ctx context.Context, p Plan, width int, do Do) []Result {
-	panic("not built yet")
+	r := run{plan: p, results: make([]Result, len(p.Steps)), settled: make([]bool, len(p.Steps)), at: map[resource.Ref]int{}}
+	for i, s := range p.Steps {
+		r.at[s.Ref] = i
+		r.results[i] = Result{Ref: s.Ref, Verb: s.Verb, Usable: s.Usable}
+	}
+	type end struct {
+		i      int
+		usable bool
+		err    error
+	}
+	ends := make(chan end)
+	started := make([]bool, len(p.Steps))
+	for running := 0; ; {
+		for i := 0; i < len(p.Steps) && running < max(width, 1); i++ {
+			if started[i] || !r.ready(ctx, i) {
+				continue
+			}
+			started[i] = true
+			running++
+			go func() {
+				usable, err := do(ctx, p.Steps[i])
+				ends <- end{i, usable, err}
+			}()
+		}
+		if running == 0 {
+			return r.results
+		}
+		e := <-ends
+		running--
+		r.settled[e.i] = true
+		r.results[e.i].Usable, r.results[e.i].Err = e.usable, e.err
+		r.results[e.i].Outcome = outcome(e.err)
+	}
+}
+
+func outcome(err error) Outcome {
+	switch {
+	case err == nil:
+		return OK
+	case errors.Is(err, resource.ErrUnavailable):
+		return Waiting
+	case errors.Is(err, resource.ErrRejected):
+		return Rejected
+	}
+	return Failed
+}
+
+type run struct {
+	plan    Plan
+	results []Result
+	settled []bool
+	at      map[resource.Ref]int
+}
+
+// ready reports whether step i may start now. One that has nothing to do, or can no longer start, is settled instead.
+func (r *run) ready(ctx context.Context, i int) bool {
+	s := r.plan.Steps[i]
+	if r.settled[i] {
+		return false
+	}
+	if !s.Verb.Writes() {
+		r.settled[i] = true
+		return false
+	}
+	for _, ref := range s.After {
+		j, known := r.at[ref]
+		switch {
+		case !known:
+			r.wait(i, fmt.Errorf("%w: %s, which it lives in, does not exist", resource.ErrUnavailable, ref))
+			return false
+		case !r.settled[j]:
+			return false
+		case !r.clears(s, r.plan.Steps[j], r.results[j]):
+			r.wait(i, fmt.Errorf("%w: waits for %s", resource.ErrUnavailable, ref))
+			return false
+		}
+	}
+	if ctx.Err() != nil {
+		r.wait(i, fmt.Errorf("%w: not started: %w", resource.ErrUnavailable, context.Cause(ctx)))
+		return false
+	}
+	return true
+}
+
+// clears reports whether step s may go on as far as before is concerned. What is only removed in this run clears the way for
+// another removal, never for something that is built.
+func (r *run) clears(s, before Step, was Result) bool {
+	if (before.Within || before.Verb == Delete) && !s.removes() {
+		return false
+	}
+	return was.Usable
+}
+
+func (r *run) wait(i int, err error) {
+	r.settled[i] = true
+	r.results[i].Outcome, r.results[i].Err = Waiting, err
 }

@@ -105,6 +105,7 @@ type Resource struct {
 	Protect bool   // a stateful resource that may not go; set for every resource, obeyed for stateful ones
 	Adopt   bool   // take over an existing one that is not ours
 	Observe bool   // look, never write
+	Shared  bool   // one that exists and is not ours is used as it is: neither held nor different
 	Suspend string // reason for leaving it alone; "" is not suspended
 	Entry   string // the stack file's entry that it belongs to, such as workloads.api
 	Pos     string // file:line:column of that entry

@@ -1,0 +1,214 @@
+package plan
+
+import (
+	"cmp"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+
+	"recsysd.dev/recsysd/internal/resource"
+)
+
+// decide looks at one resource alone.
+func (d *draft) decide(it *item) Step {
+	if it.live == nil {
+		return d.decideAbsent(it)
+	}
+	if it.live.State == resource.Unknown {
+		if it.want == nil && !it.live.Owned {
+			return Step{}
+		}
+		return hold(Keep, "could not be read, so it is left alone: "+cmp.Or(it.live.Detail, "no reason given"))
+	}
+	if it.want == nil || d.policy.Destroy {
+		return d.decideUnwanted(it)
+	}
+	return d.decideWanted(it)
+}
+
+func (d *draft) decideAbsent(it *item) Step {
+	kind := it.ref.Kind
+	if err := d.view.Blind[kind]; err != nil {
+		return hold(Keep, fmt.Sprintf("%s could not be observed, so it is left alone: %v", kind, err))
+	}
+	if d.policy.Destroy {
+		return Step{} // nothing there, nothing to remove
+	}
+	if why := d.suspended(it); why != "" {
+		return hold(Keep, why)
+	}
+	if why := d.restrained(it); why != "" {
+		return hold(Create, why)
+	}
+	return Step{Verb: Create, Why: "is absent"}
+}
+
+// decideWanted compares what is wanted with what lives.
+func (d *draft) decideWanted(it *item) Step {
+	want, live := it.want, it.live
+	if !live.Owned && (want.Shared || want.Observe) {
+		return Step{Verb: Keep, Why: "is not ours: used as it is"}
+	}
+	step := d.bring(it)
+	if why := d.suspended(it); why != "" {
+		return Step{Verb: Hold, Held: Keep, Why: why, Drift: step.Drift}
+	}
+	if why := d.restrained(it); why != "" && step.Verb.Writes() {
+		return Step{Verb: Hold, Held: step.Verb, Why: why, Drift: step.Drift}
+	}
+	return step
+}
+
+// bring is the step that would bring live to what is wanted, if nothing else spoke against it.
+func (d *draft) bring(it *item) Step {
+	want, live := it.want, it.live
+	if !live.Owned && !want.Adopt {
+		return Step{Verb: Hold, Held: Update, Drift: live.Diff, Why: "exists, but is not ours: take it over with adopt: true, or choose another name"}
+	}
+	if marks := d.marks(it); len(marks) > 0 && live.Owned {
+		return Step{Verb: Update, Why: "notes " + fields(marks) + "; anything else follows", Drift: marks}
+	}
+	fixed := only(live.Diff, func(c resource.Change) bool { return c.Recreate })
+	switch {
+	case len(fixed) > 0:
+		return d.replace(it, fixed)
+	case !live.Owned:
+		// Marks are for what is ours: they follow in the next pass.
+		changes := only(live.Diff, func(c resource.Change) bool { return !c.Mark })
+		return Step{Verb: Update, Why: "is taken over, as adopt asks", Drift: changes}
+	case len(live.Diff) > 0:
+		return Step{Verb: Update, Why: "differs in " + fields(live.Diff), Drift: live.Diff}
+	case live.State != resource.Ready:
+		return Step{Verb: Keep, Why: cmp.Or(live.Detail, "is "+live.State.String())}
+	}
+	return Step{Verb: Keep, Why: "is as it should be"}
+}
+
+// replace decides on a difference that the provider cannot change in place.
+func (d *draft) replace(it *item, fixed []resource.Change) Step {
+	step := Step{Verb: Hold, Held: Recreate, Drift: it.live.Diff, Why: "differs in " + fields(fixed) + ", which cannot be changed in place"}
+	switch {
+	case !it.live.Owned:
+		step.Why += "; it is not ours yet, so it is not replaced either"
+	case it.lifetime() != resource.Disposable && d.protected(it) != "":
+		step.Why += "; " + d.protected(it)
+	case len(d.view.Blind) > 0:
+		step.Why += "; nothing is removed while " + d.blindKinds() + " cannot be observed"
+	case d.held[it.ref] != "":
+		step.Why += "; " + d.held[it.ref]
+	default:
+		step.Verb, step.Held = Recreate, ""
+		step.Why += ": is made anew"
+	}
+	return step
+}
+
+// decideUnwanted is about what lives and is asked for by nobody.
+func (d *draft) decideUnwanted(it *item) Step {
+	live := it.live
+	if !live.Owned {
+		if it.want == nil {
+			return Step{}
+		}
+		return Step{Verb: Keep, Why: "is not ours: stays"}
+	}
+	if why := d.suspended(it); why != "" {
+		return hold(Keep, why)
+	}
+	if marks := d.marks(it); len(marks) > 0 && d.restrained(it) == "" {
+		return Step{Verb: Update, Why: "notes " + fields(marks) + "; the removal follows", Drift: marks}
+	}
+	for _, why := range []func(*item) string{d.protected, d.notPruned, d.restrained, d.unseen} {
+		if w := why(it); w != "" {
+			return hold(Delete, "is no longer wanted; "+w)
+		}
+	}
+	if why := d.held[it.ref]; why != "" {
+		return hold(Delete, "is no longer wanted; "+why)
+	}
+	return Step{Verb: Delete, Why: "is no longer wanted"}
+}
+
+func (d *draft) notPruned(*item) string {
+	if d.policy.Prune || d.policy.Destroy {
+		return ""
+	}
+	return "prune is off"
+}
+
+// unseen is why a removal would be made without knowing enough.
+func (d *draft) unseen(it *item) string {
+	if len(d.view.Blind) > 0 {
+		return "nothing is removed while " + d.blindKinds() + " cannot be observed"
+	}
+	if err := d.view.Unlisted[it.ref.Kind]; err != nil {
+		return fmt.Sprintf("%s could not be listed: %v", it.ref.Kind, err)
+	}
+	return ""
+}
+
+func (d *draft) blindKinds() string {
+	return strings.Join(slices.Sorted(maps.Keys(d.view.Blind)), ", ")
+}
+
+// suspended is why somebody wants it left alone, difference or not.
+func (d *draft) suspended(it *item) string {
+	switch {
+	case d.policy.Suspended != "":
+		return "the stack is suspended: " + d.policy.Suspended
+	case d.policy.Held[it.ref] != "":
+		return "is suspended: " + d.policy.Held[it.ref]
+	case it.want != nil && it.want.Suspend != "":
+		return "is suspended: " + it.want.Suspend
+	}
+	return ""
+}
+
+// restrained is why nothing is written to it now.
+func (d *draft) restrained(it *item) string {
+	detail := func(what string) string {
+		if it.live.Detail != "" {
+			return what + ": " + it.live.Detail
+		}
+		return what
+	}
+	switch {
+	case d.policy.Observe:
+		return "mode is observe"
+	case it.want != nil && it.want.Observe:
+		return "its mode is observe"
+	case it.live != nil && it.live.Locked:
+		return detail("waits until it takes writes")
+	case it.live != nil && it.live.State == resource.Busy:
+		return detail("waits until the provider has finished its own work on it")
+	case d.policy.Rejected[it.ref] != "":
+		return "was refused, and is not tried again until the commit, the configuration or the resource changes: " + d.policy.Rejected[it.ref]
+	}
+	return ""
+}
+
+func hold(held Verb, why string) Step { return Step{Verb: Hold, Held: held, Why: why} }
+
+func only(cs []resource.Change, keep func(resource.Change) bool) []resource.Change {
+	var out []resource.Change
+	for _, c := range cs {
+		if keep(c) {
+			out = append(out, c)
+		}
+	}
+	return out
+}
+
+// fields names up to three of the fields.
+func fields(cs []resource.Change) string {
+	const shown = 3
+	var names []string
+	for i, c := range cs {
+		if i == shown {
+			return strings.Join(names, ", ") + fmt.Sprintf(" and %d more", len(cs)-shown)
+		}
+		names = append(names, c.Field)
+	}
+	return strings.Join(names, ", ")
+}

@@ -1,0 +1,55 @@
+package plan
+
+import "recsysd.dev/recsysd/internal/resource"
+
+// lifetime is the stricter of what the wanted and the live form say: a form that knows less must not free the resource.
+func (it *item) lifetime() resource.Lifetime {
+	var l resource.Lifetime
+	if it.want != nil {
+		l = it.want.Lifetime
+	}
+	if it.live != nil {
+		l = max(l, it.live.Lifetime)
+	}
+	return l
+}
+
+// protected is why the live resource may not go, or "". What is stateful goes only if a commit other than the one being
+// applied has said so, which the mark on the resource remembers: one commit cannot both free a thing and remove it.
+func (d *draft) protected(it *item) string {
+	switch it.lifetime() {
+	case resource.Disposable:
+		return ""
+	case resource.Permanent:
+		return "it is never removed by recsysd: remove it by hand"
+	}
+	switch mark := it.live.Unprotected; {
+	case it.want != nil && it.want.Protect:
+		return "it is protected: say protect: false in one commit, and this in a later one"
+	case mark == "":
+		return "it is protected, and no commit has said protect: false while it was in the stack: put it back with protect: false, and remove it in a later commit"
+	case mark == Mark(d.policy.Commit) && !d.policy.Destroy:
+		return "protect: false was said in this very commit: it goes with a later one"
+	}
+	return ""
+}
+
+// marks are the notes of recsysd's own that are due on a live resource: those that its kind compares, and the one that
+// says since which commit it may go.
+func (d *draft) marks(it *item) []resource.Change {
+	if it.want == nil {
+		return nil
+	}
+	due := only(it.live.Diff, func(c resource.Change) bool { return c.Mark })
+	if it.lifetime() != resource.Stateful {
+		return due
+	}
+	mark := it.live.Unprotected
+	switch {
+	case !it.want.Protect && mark == "" && d.policy.Commit != "":
+		due = append(due, resource.Change{Field: resource.FieldUnprotected, Want: Mark(d.policy.Commit), Mark: true})
+	case it.want.Protect && mark != "":
+		due = append(due, resource.Change{Field: resource.FieldUnprotected, Have: mark, Mark: true})
+	}
+	return due
+}

@@ -39,7 +39,7 @@ func (d *draft) decideAbsent(it *item) Step {
 		return hold(Keep, why)
 	}
 	if why := d.restrained(it); why != "" {
-		return hold(Create, why)
+		return d.refused(it, hold(Create, why))
 	}
 	return Step{Verb: Create, Why: "is absent"}
 }
@@ -55,7 +55,7 @@ func (d *draft) decideWanted(it *item) Step {
 		return Step{Verb: Hold, Held: Keep, Why: why, Drift: step.Drift}
 	}
 	if why := d.restrained(it); why != "" && step.Verb.Writes() {
-		return Step{Verb: Hold, Held: step.Verb, Why: why, Drift: step.Drift}
+		return d.refused(it, Step{Verb: Hold, Held: step.Verb, Why: why, Drift: step.Drift})
 	}
 	return step
 }
@@ -121,7 +121,7 @@ func (d *draft) decideUnwanted(it *item) Step {
 	}
 	for _, why := range []func(*item) string{d.protected, d.notPruned, d.restrained, d.unseen} {
 		if w := why(it); w != "" {
-			return hold(Delete, "is no longer wanted; "+w)
+			return d.refused(it, hold(Delete, "is no longer wanted; "+w))
 		}
 	}
 	if why := d.held[it.ref]; why != "" {
@@ -186,6 +186,13 @@ func (d *draft) restrained(it *item) string {
 		return "was refused, and is not tried again until the commit, the configuration or the resource changes: " + d.policy.Rejected[it.ref]
 	}
 	return ""
+}
+
+// refused notes on a hold that it is there because the provider refused the resource.
+func (d *draft) refused(it *item, s Step) Step {
+	why := d.policy.Rejected[it.ref]
+	s.Rejected = why != "" && strings.HasSuffix(s.Why, why)
+	return s
 }
 
 func hold(held Verb, why string) Step { return Step{Verb: Hold, Held: held, Why: why} }

@@ -55,7 +55,9 @@ type Step struct {
 	Held Verb
 	// Within: a Recreate of something that lives in what is recreated. It is only removed; a later plan makes it again.
 	Within bool
-	Entry  string
+	// Rejected: a Hold because the provider refused this very spec in this very situation.
+	Rejected bool
+	Entry    string
 }
 
 // removes reports whether the step takes its resource away for the time being.

@@ -7,6 +7,7 @@ import (
 	"path"
 	"path/filepath"
 	"strings"
+	"sync"
 
 	"sigs.k8s.io/kustomize/api/krusty"
 	"sigs.k8s.io/kustomize/kyaml/filesys"
@@ -61,8 +62,13 @@ func relocate(v *value, at place) {
 	}
 }
 
+// building is held while kustomize works: it keeps its schema in variables of its own that are not safe to share.
+var building sync.Mutex
+
 // build runs kustomize. A panic of it is a mistake in the input that it did not foresee, and becomes an error.
 func build(tree filesys.FileSystem, folder string) (out []byte, err error) {
+	building.Lock()
+	defer building.Unlock()
 	defer func() {
 		if r := recover(); r != nil {
 			err = fmt.Errorf("kustomize cannot build this: %v", r)

@@ -1,0 +1,115 @@
+package desired_test
+
+import (
+	"bytes"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"testing/fstest"
+	"time"
+
+	"golang.org/x/tools/txtar"
+
+	"recsysd.dev/recsysd/internal/desired"
+)
+
+func one(data []byte) fstest.MapFS { return fstest.MapFS{"stack.yaml": {Data: data, Mode: 0o644}} }
+
+// TestHostileFiles: whatever is pushed, reading it ends soon, and in one line.
+func TestHostileFiles(t *testing.T) {
+	for _, c := range []struct {
+		reason string
+		data   []byte
+		want   string
+	}{
+		{"a file of 10 MB", bytes.Repeat([]byte("a: b\n"), 2<<20), "stack.yaml:1:1: larger than 1024 KiB"},
+		{"a binary file", []byte{0x7f, 'E', 'L', 'F', 0, 1, 2}, "stack.yaml:1:1: not a text file; YAML in UTF-8 is expected"},
+		{"a file in another encoding", []byte("name: caf\xe9\n"), "stack.yaml:1:1: not a text file; YAML in UTF-8 is expected"},
+		{"brackets nested deeper than any stack", []byte("a: " + strings.Repeat("[", 9000)), ""},
+		{"mappings nested deeper than any stack", []byte(strings.Repeat("{a: ", 2000) + "1" + strings.Repeat("}", 2000)), ""},
+		{"more values than any stack", []byte("a: [" + strings.Repeat("1,", 200_000) + "]"), "stack.yaml:1:1: more than 100000 values; aliases that repeat each other are not expanded any further"},
+		{"an anchor within itself", []byte("a: &a [*a]\n"), ""},
+		{"control characters", []byte("name: \"\x01\"\n"), ""},
+	} {
+		start := time.Now()
+		_, err := desired.Load(one(c.data), "stack.yaml", desired.Options{})
+		switch {
+		case err == nil:
+			t.Errorf("%s: accepted", c.reason)
+		case c.want != "" && err.Error() != c.want, strings.Contains(err.Error(), "\n"):
+			t.Errorf("%s: got %v", c.reason, err)
+		}
+		if d := time.Since(start); d > 5*time.Second {
+			t.Errorf("%s: took %v", c.reason, d)
+		}
+	}
+}
+
+func TestHopelessFileIsCutShort(t *testing.T) {
+	var b strings.Builder
+	b.WriteString(head)
+	for i := range 1000 {
+		fmt.Fprintf(&b, "key%d: x\n", i)
+	}
+	_, err := desired.Load(one([]byte(b.String())), "stack.yaml", desired.Options{})
+	if n := strings.Count(err.Error(), "\n"); n != 50 || !strings.HasSuffix(err.Error(), "and 950 more") {
+		t.Errorf("%d lines, the last: %s", n+1, err.Error()[strings.LastIndex(err.Error(), "\n")+1:])
+	}
+}
+
+// FuzzLoad: nothing that is pushed makes the reader crash, and what it says has a place.
+func FuzzLoad(f *testing.F) {
+	names, err := filepath.Glob("testdata/bad/*.txtar")
+	if err != nil {
+		f.Fatal(err)
+	}
+	for _, name := range names {
+		a, err := txtar.ParseFile(name)
+		if err != nil {
+			f.Fatal(err)
+		}
+		for _, file := range a.Files {
+			if file.Name != "want" && file.Name != "options" {
+				f.Add(file.Data, []byte("kind: List\nitems: []\n"))
+			}
+		}
+	}
+	example, err := os.ReadFile("../../examples/stack.yaml")
+	if err != nil {
+		f.Fatal(err)
+	}
+	f.Add(append(example, "manifests: [m.yaml]\n"...), []byte("apiVersion: v1\nkind: Pod\nmetadata: {name: p}\nspec: {containers: [{image: a}]}\n"))
+	f.Add([]byte(head+"manifests: [m.yaml, k]\n"), []byte("resources: [../m.yaml]\n"))
+	f.Fuzz(func(t *testing.T, stack, manifest []byte) {
+		tree := one(stack)
+		tree["m.yaml"] = &fstest.MapFile{Data: manifest}
+		tree["k/kustomization.yaml"] = &fstest.MapFile{Data: manifest}
+		tree["environments/e.yaml"] = &fstest.MapFile{Data: manifest}
+		for _, environment := range []string{"", "e"} {
+			s, err := desired.Load(tree, "stack.yaml", desired.Options{Environment: environment, Offline: true})
+			if err == nil {
+				if len(s.Resources) == 0 {
+					t.Error("an empty stack was accepted")
+				}
+				continue
+			}
+			for line := range strings.Lines(err.Error()) {
+				if strings.Count(line, ":") < 3 {
+					t.Errorf("no place in %q", line)
+				}
+			}
+		}
+	})
+}
+
+func BenchmarkLoad(b *testing.B) {
+	b.ReportAllocs()
+	tree := os.DirFS("../../examples")
+	for b.Loop() {
+		if _, err := desired.Load(tree, "stack.yaml", desired.Options{}); err != nil {
+			b.Fatal(err)
+		}
+	}
+}

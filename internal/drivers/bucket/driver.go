@@ -14,6 +14,7 @@ import (
 	"golang.org/x/sync/errgroup"
 	"google.golang.org/api/cloudresourcemanager/v3"
 	"google.golang.org/api/iterator"
+	"google.golang.org/api/option"
 
 	"recsysd.dev/recsysd/internal/drivers/gcp"
 	"recsysd.dev/recsysd/internal/resource"
@@ -37,7 +38,9 @@ func New(ctx context.Context, c gcp.Config, stack string) (*Driver, error) {
 	if err != nil {
 		return nil, err
 	}
-	client, err := storage.NewClient(ctx, opts...)
+	// The HTTP client in opts has the credentials. Unless told so, this library looks for the default ones all the same, which on a
+	// machine without any asks the network for them.
+	client, err := storage.NewClient(ctx, append(opts, option.WithoutAuthentication())...)
 	if err != nil {
 		return nil, fmt.Errorf("storage client: %w", err)
 	}

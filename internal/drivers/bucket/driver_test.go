@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"net/http"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 
@@ -238,5 +240,27 @@ func TestObserveEndsWithItsContext(t *testing.T) {
 	cancel()
 	if _, err := d.Observe(ctx, []bucket.Spec{plain()}, true); !errors.Is(err, context.Canceled) {
 		t.Errorf("a look that was called off knows nothing, and says: %v", err)
+	}
+}
+
+// TestToken: the credentials of the configuration are those that are sent, and the machine's own are not looked for.
+func TestToken(t *testing.T) {
+	cloud := serve(t)
+	cloud.RequireToken("s3cret")
+	file := filepath.Join(t.TempDir(), "token")
+	must(t, os.WriteFile(file, []byte("s3cret\n"), 0o600))
+	config := cloud.Config()
+	config.AccessTokenFile = file
+	t.Setenv("GOOGLE_APPLICATION_CREDENTIALS", filepath.Join(t.TempDir(), "none"))
+	d, err := bucket.New(t.Context(), config, "recsys")
+	must(t, err)
+	t.Cleanup(func() { _ = d.Close() })
+	must(t, d.Create(t.Context(), plain()))
+	if l := see(t, d, plain()); l.State != resource.Ready {
+		t.Errorf("%v %s", l.State, l.Detail)
+	}
+	cloud.RequireToken("another")
+	if l := see(t, d, plain()); l.State != resource.Unknown || strings.Contains(l.Detail, "s3cret") {
+		t.Errorf("without the right token nothing is known, and the wrong one is not told: %v %s", l.State, l.Detail)
 	}
 }

@@ -11,8 +11,11 @@ import (
 	"testing"
 	"time"
 
+	artifactregistry "cloud.google.com/go/artifactregistry/apiv1"
+	"cloud.google.com/go/artifactregistry/apiv1/artifactregistrypb"
 	container "cloud.google.com/go/container/apiv1"
 	"cloud.google.com/go/container/apiv1/containerpb"
+	"github.com/googleapis/gax-go/v2"
 	"google.golang.org/grpc/codes"
 
 	"recsysd.dev/recsysd/internal/drivers/gcp"
@@ -193,30 +196,35 @@ func TestWritesAreSentOnce(t *testing.T) {
 // The REST client leaves the context out of some of its requests. Those end with the context that the client was made with.
 func TestStrayRequestsEnd(t *testing.T) {
 	srv := gcptest.Start(t)
-	srv.Hang(gcp.Container)
+	srv.Hang(gcp.ArtifactRegistry)
 	ctx, cancel := context.WithCancel(t.Context())
-	c := srv.RESTConfig()
-	opts, err := c.HTTP(ctx, gcp.Container)
+	opts, err := srv.RESTConfig().HTTP(ctx, gcp.ArtifactRegistry)
 	if err != nil {
 		t.Fatal(err)
 	}
-	cl, err := container.NewClusterManagerRESTClient(ctx, opts...)
+	cl, err := artifactregistry.NewRESTClient(ctx, opts...)
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer cl.Close()
-	time.AfterFunc(20*time.Millisecond, cancel)
+	arrived := make(chan struct{})
+	srv.OnCall(func(gcptest.Call, gcptest.Phase) { close(arrived) })
 	done := make(chan error, 1)
 	go func() {
-		_, err := cl.ListClusters(context.Background(), &containerpb.ListClustersRequest{Parent: "projects/acme/locations/-"})
+		req := &artifactregistrypb.ListRepositoriesRequest{Parent: "projects/acme/locations/us"}
+		_, err := cl.ListRepositories(t.Context(), req, gax.WithRetry(nil)).Next()
 		done <- err
 	}()
+	<-arrived
+	cancel()
 	select {
 	case err := <-done:
 		if err == nil {
 			t.Error("nothing was answered")
 		}
-	case <-time.After(30 * time.Second):
-		t.Error("a request without a context goes on after its client has ended")
+	case <-time.After(10 * time.Second):
+		t.Fatal("a request without a context goes on after its client has ended")
+	}
+	if err := cl.Close(); err != nil {
+		t.Error(err)
 	}
 }

@@ -82,8 +82,7 @@ stringData: {user: postgres}
 
 func harness(t *testing.T, manifest string, edits, recreates []resourcetest.Edit[Object], foreign resourcetest.Edit[Object], patch string) resourcetest.Harness[Object] {
 	w := newWorld(t)
-	other, otherFaults, _, _ := drive(t, w.stack+"-b", kubetest.Recsysd2)
-	mark := control.Mark()
+	other, otherFaults, otherRequests, _ := drive(t, w.stack+"-b", kubetest.Recsysd2)
 	spec := func(stack string) func(int) Object {
 		return func(n int) Object {
 			return placed(t, replaceName(manifest, fmt.Sprintf("sample-%d", n)), w.ns, stack)
@@ -101,17 +100,7 @@ func harness(t *testing.T, manifest string, edits, recreates []resourcetest.Edit
 		Foreign: resourcetest.Foreign[Object]{Field: foreign.Field, Do: func(t *testing.T, o Object) {
 			w.hand(o, "kubectl-edit", patch)
 		}},
-		Writes: func() int {
-			n := 0
-			for _, user := range []string{kubetest.Recsysd, kubetest.Recsysd2} {
-				writes, err := control.Writes(user, mark)
-				if err != nil {
-					t.Fatal(err)
-				}
-				n += len(writes)
-			}
-			return n
-		},
+		Writes:     func() int { return w.requests.writes() + otherRequests.writes() },
 		Settle:     func() { settle(w, spec(w.stack)(0), w.driver, other) },
 		ForbidList: func(on bool) { both(func(f *faults) { f.list = on }) },
 		ForbidGet:  func(on bool) { both(func(f *faults) { f.get = on }) },

@@ -3,6 +3,8 @@ package kube
 import (
 	"context"
 	"fmt"
+	"net/http"
+	"slices"
 	"strings"
 	"sync"
 
@@ -70,8 +72,8 @@ func (d *Driver) predict(ctx context.Context, s *session, m mapping, want Object
 	dry, err := s.apply(ctx, m, wire(patch), applyOptions{dryRun: true, force: true})
 	var p *prediction
 	if err == nil {
-		if dry.GetResourceVersion() != live.object.GetResourceVersion() {
-			return nil, errMoved
+		if err := s.sameStill(ctx, m, live, dry.GetResourceVersion()); err != nil {
+			return nil, err
 		}
 		p, err = d.judge(ctx, s, m, want, hash, live.object.Object, dry.Object)
 	} else {
@@ -82,6 +84,24 @@ func (d *Driver) predict(ctx context.Context, s *session, m mapping, want Object
 	}
 	s.verdict.put(want.Ref(), question, p)
 	return p, nil
+}
+
+// sameStill makes sure that a dry-run, which was made at a version, has seen live in what is compared: a status moves all the time.
+func (s *session) sameStill(ctx context.Context, m mapping, live *item, version string) error {
+	if version == live.object.GetResourceVersion() {
+		return nil
+	}
+	now, err := s.get(ctx, m, live.object.GetNamespace(), live.object.GetName())
+	if status, ok := answer(err); ok && status.Code == http.StatusNotFound {
+		return errMoved
+	}
+	if err != nil {
+		return err
+	}
+	if fingerprint(now.Object) != live.print || number(now.GetResourceVersion()) < number(version) {
+		return errMoved
+	}
+	return nil
 }
 
 // judge compares what the server would make of an apply with what there is.
@@ -240,6 +260,19 @@ func (d *Driver) refusal(ctx context.Context, s *session, m mapping, want Object
 	}
 	if only {
 		recreate(p.changes, fields)
+		return p, nil
+	}
+	// It may be what a hand has added that makes it invalid: that goes first.
+	left, handErr := d.handmade(ctx, s, m, want, all, live)
+	if handErr != nil {
+		return nil, handErr
+	}
+	if len(left) > 0 {
+		for _, diff := range left {
+			p.take = append(p.take, diff.path)
+			diffs = slices.DeleteFunc(diffs, func(o difference) bool { return within(o.path, diff.path) })
+		}
+		p.changes = changes(append(diffs, left...), want, all)
 		return p, nil
 	}
 	p.refused = explain(err, want)

@@ -152,9 +152,16 @@ func (o Object) MarshalJSON() ([]byte, error) {
 	}{m, nonZero(o.Cluster), o.Definition, o.Generate, o.IfAbsent})
 }
 
-// veiled is a Secret's manifest with digests for values.
+// veiled is a Secret's manifest with digests for values, also in the copy of them that kubectl keeps.
 func veiled(o Object) map[string]any {
 	m := maps.Clone(o.Manifest)
+	const copied = "kubectl.kubernetes.io/last-applied-configuration"
+	if v := o.annotation(copied); v != "" {
+		meta := maps.Clone(object(m, "metadata"))
+		notes := maps.Clone(object(meta, "annotations"))
+		notes[copied] = digest(o.Ref().String(), copied, v)
+		meta["annotations"], m["metadata"] = notes, meta
+	}
 	for _, part := range []string{"data", "stringData"} {
 		values := object(m, part)
 		if values == nil {

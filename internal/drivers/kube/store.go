@@ -16,6 +16,13 @@ type store struct {
 	listed bool
 	items  map[string]*item  // by namespace/name
 	gone   map[string]uint64 // versions at which objects left the list: nothing older comes back
+	ours   map[string]*own   // writes of our own that are under way
+}
+
+// own is what is kept while an object is being written by us: the event may come before the answer.
+type own struct {
+	writes int
+	held   bool // an event came that nobody was told of
 }
 
 // item is one live object with what is compared again and again. It is never changed.
@@ -77,7 +84,47 @@ func (s *store) put(u *unstructured.Unstructured) bool {
 		return false
 	}
 	s.items[key(u)] = i
-	return i.moved(before)
+	moved := i.moved(before)
+	if o := s.ours[key(u)]; o != nil {
+		o.held = o.held || moved
+		return false
+	}
+	return moved
+}
+
+// begin says that we write an object: its events are not told of until end.
+func (s *store) begin(namespace, name string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	k := namespace + "/" + name
+	if s.ours[k] == nil {
+		s.ours[k] = &own{}
+	}
+	s.ours[k].writes++
+}
+
+// end takes in the answer to our write, nil if there was none, and returns what has come from elsewhere meanwhile.
+func (s *store) end(namespace, name string, answer *unstructured.Unstructured) (moved []*item) {
+	var i *item
+	if answer != nil {
+		i = newItem(answer)
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	k := namespace + "/" + name
+	o, now := s.ours[k], s.items[k]
+	if o == nil {
+		o = &own{} // announced to an earlier watch of the kind
+	} else if o.writes--; o.writes == 0 {
+		delete(s.ours, k)
+	}
+	switch {
+	case i == nil && now != nil && o.held, i != nil && now != nil && now.version > i.version && now.moved(i):
+		return []*item{now}
+	case i != nil && (now == nil || now.version < i.version) && s.gone[k] < i.version:
+		s.items[k] = i
+	}
+	return nil
 }
 
 // drop takes u out: it was removed, or has lost the label, at its version.

@@ -34,7 +34,7 @@ type watch struct {
 
 func newWatch(s *session, m mapping) *watch {
 	return &watch{s: s, mapping: m, nudge: make(chan struct{}, 1), outcome: make(chan struct{}),
-		store: store{items: map[string]*item{}, gone: map[string]uint64{}}}
+		store: store{items: map[string]*item{}, gone: map[string]uint64{}, ours: map[string]*own{}}}
 }
 
 // ready returns nil once the watch is up, or why it is not after an attempt made now. A listing that was refused is not

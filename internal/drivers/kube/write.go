@@ -2,9 +2,10 @@ package kube
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"net/http"
+	"slices"
+	"strings"
 	"time"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -28,6 +29,7 @@ func (d *Driver) Create(ctx context.Context, want Object) error {
 		return fmt.Errorf("creating %s: %w", want, translate(err, want))
 	}
 	manifest, _ := declared(want)
+	d.writing(s, m, want)
 	var made *unstructured.Unstructured
 	if len(want.Generate) > 0 {
 		// An apply would replace values that an earlier one, whose answer was lost, has made. A create cannot.
@@ -63,16 +65,28 @@ func (d *Driver) way(ctx context.Context, want Object) (*session, mapping, error
 	return s, m, nil
 }
 
+// writing announces a write of want to its watch; written ends it.
+func (d *Driver) writing(s *session, m mapping, want Object) {
+	if m.listable {
+		s.watch(m).store.begin(want.Namespace(), want.Name())
+	}
+}
+
 // written takes in the answer to a write; it is the next look at the object.
 func (d *Driver) written(s *session, m mapping, want Object, now *unstructured.Unstructured, err error, doing string) error {
+	if m.listable {
+		ours := now
+		if err != nil || now.GetLabels()[LabelStack] != d.o.Stack {
+			ours = nil
+		}
+		w := s.watch(m)
+		w.notify(w.store.end(want.Namespace(), want.Name(), ours))
+	}
 	if err != nil {
 		if status, ok := answer(err); ok && isMissing(status) {
 			s.kinds.forget(m.gvk)
 		}
 		return fmt.Errorf("%s %s: %w", doing, want, translate(err, want))
-	}
-	if m.listable && now.GetLabels()[LabelStack] == d.o.Stack {
-		s.watch(m).store.put(now)
 	}
 	if now.GetDeletionTimestamp() != nil {
 		return fmt.Errorf("%s %s: it is being removed", doing, want)
@@ -98,20 +112,26 @@ func (d *Driver) Update(ctx context.Context, want, live Object, drift []resource
 			}
 		}
 	}
-	write := func(ctx context.Context, now *unstructured.Unstructured) (*unstructured.Unstructured, error) {
+	decided := live.seen
+	d.writing(s, m, want)
+	now, err := s.guarded(ctx, m, decided.item.object, func(ctx context.Context, now *unstructured.Unstructured) (*unstructured.Unstructured, error) {
 		if len(marks) > 0 {
 			return s.mark(ctx, m, now, marks)
 		}
-		return d.repair(ctx, s, m, want, live.seen.dry, now)
-	}
-	now, err := s.guarded(ctx, m, live.seen.item, write)
+		return d.repair(ctx, s, m, want, decided.dry, now)
+	}, func(fresh *item) bool {
+		return fresh.object.GetUID() == decided.item.object.GetUID() && !fresh.leaving &&
+			(len(marks) > 0 || unmoved(decided, fresh))
+	})
 	return d.written(s, m, want, now, err, "updating")
 }
 
-// guarded writes at the version that was looked at. If only the status has moved since, it writes at the present one.
-func (s *session) guarded(ctx context.Context, m mapping, seen *item, write func(context.Context, *unstructured.Unstructured) (*unstructured.Unstructured, error)) (*unstructured.Unstructured, error) {
-	at := seen.object
-	for range 5 {
+// guarded writes at the version that was looked at. If that is no longer the newest, it writes at the newest as long as
+// that is still what was decided on: a status moves all the time, and a controller leaves its notes.
+func (s *session) guarded(ctx context.Context, m mapping, at *unstructured.Unstructured,
+	write func(context.Context, *unstructured.Unstructured) (*unstructured.Unstructured, error),
+	still func(*item) bool) (*unstructured.Unstructured, error) {
+	for range 10 {
 		now, err := write(ctx, at)
 		if status, ok := answer(err); !ok || status.Code != http.StatusConflict {
 			return now, err
@@ -120,12 +140,25 @@ func (s *session) guarded(ctx context.Context, m mapping, seen *item, write func
 		if err != nil {
 			return nil, err
 		}
-		if fingerprint(fresh.Object) != seen.print {
+		if !still(newItem(fresh)) {
 			return nil, errMoved
 		}
 		at = fresh
 	}
-	return nil, errors.New("it changes too fast to be written")
+	return nil, errMoved
+}
+
+// unmoved reports whether what was decided holds for a newer version: nothing but annotations is other than it was, and
+// none of those that were to be changed.
+func unmoved(decided *sighting, now *item) bool {
+	for _, diff := range compare(compared(now.object.Object), compared(decided.item.object.Object), nil, false) {
+		field := pathText(diff.path)
+		if !strings.HasPrefix(field, "metadata.annotations") || decided.dry == nil ||
+			slices.ContainsFunc(decided.dry.changes, func(c resource.Change) bool { return c.Field == field }) {
+			return false
+		}
+	}
+	return true
 }
 
 // mark notes something on the object and changes nothing else.

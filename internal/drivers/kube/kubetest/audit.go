@@ -5,6 +5,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"fmt"
+	"io"
 	"os"
 	"path/filepath"
 	"strings"
@@ -76,11 +77,20 @@ func (c *Cluster) Writes(user string, since int64) ([]Request, error) {
 	return writes, err
 }
 
-// Mark is the present end of the audit log, for Requests and Writes.
+// Mark is the present end of the audit log, for Requests and Writes: after the last line that is written to its end.
 func (c *Cluster) Mark() int64 {
-	info, err := os.Stat(filepath.Join(c.dir, "audit.log"))
+	f, err := os.Open(filepath.Join(c.dir, "audit.log"))
 	if err != nil {
 		return 0
 	}
-	return info.Size()
+	defer f.Close()
+	end, err := f.Seek(0, io.SeekEnd)
+	if err != nil {
+		return 0
+	}
+	tail := make([]byte, min(end, 1<<20))
+	if _, err := f.ReadAt(tail, end-int64(len(tail))); err != nil {
+		return 0
+	}
+	return end - int64(len(tail)) + int64(bytes.LastIndexByte(tail, '\n')+1)
 }

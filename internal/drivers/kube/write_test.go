@@ -1,0 +1,391 @@
+package kube
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/client-go/rest"
+
+	"recsysd.dev/recsysd/internal/drivers/kube/kubetest"
+	"recsysd.dev/recsysd/internal/resource"
+)
+
+// What cannot change in place says so, and is replaced: Delete, then Create of the same name.
+func TestRecreate(t *testing.T) {
+	job := `{apiVersion: batch/v1, kind: Job, metadata: {name: x}, spec: {template: {spec: {restartPolicy: Never, containers: [{name: c, image: "IMAGE"}]}}}}`
+	service := `{apiVersion: v1, kind: Service, metadata: {name: x}, spec: {type: TYPE, selector: {app: x}, ports: [{port: 80}], clusterIP: IP}}`
+	cases := []struct {
+		why, before, after, field string
+	}{
+		{"a Job's template", strings.Replace(job, "IMAGE", "busybox:1", 1), strings.Replace(job, "IMAGE", "busybox:2", 1),
+			"spec.template.spec.containers[c].image"},
+		{"a Service that loses its address", strings.NewReplacer("TYPE", "ClusterIP", ", clusterIP: IP", "").Replace(service),
+			strings.NewReplacer("TYPE", "ClusterIP", "IP}", "None}").Replace(service), "spec.clusterIP"},
+		{"a Deployment's selector", deploymentYAML, strings.ReplaceAll(deploymentYAML, "app: api", "app: other"), "spec.selector.matchLabels.app"},
+		{"a fixed ConfigMap's data", `{apiVersion: v1, kind: ConfigMap, metadata: {name: x}, immutable: true, data: {a: "1"}}`,
+			`{apiVersion: v1, kind: ConfigMap, metadata: {name: x}, immutable: true, data: {a: "2"}}`, "data.a"},
+		{"a RoleBinding's role", roleBinding("a"), roleBinding("b"), "roleRef.name"},
+	}
+	for _, c := range cases {
+		t.Run(c.why, func(t *testing.T) {
+			w := newWorld(t)
+			before, after := w.object(c.before), w.object(c.after)
+			w.create(before)
+			o := w.see(after)
+			if !slices.ContainsFunc(o.Diff, func(d resource.Change) bool { return d.Field == c.field && d.Recreate }) {
+				t.Fatalf("%s should be a reason to recreate:\n%s", c.field, diffText(o.Diff))
+			}
+			if err := w.kind.Update(t.Context(), resource.Of(after), o, o.Diff); !errors.Is(err, resource.ErrRejected) {
+				t.Errorf("an update of what cannot be updated is rejected, got %v", err)
+			}
+			if err := w.kind.Delete(t.Context(), o, true); err != nil {
+				t.Fatal(err)
+			}
+			w.until("the name is free", func() bool { return len(w.observe(false, after).Found) == 0 })
+			if d := w.create(after).Diff; len(d) > 0 {
+				t.Errorf("the new one differs in\n%s", diffText(d))
+			}
+		})
+	}
+}
+
+func roleBinding(role string) string {
+	return fmt.Sprintf(`{apiVersion: rbac.authorization.k8s.io/v1, kind: RoleBinding, metadata: {name: x}, roleRef: {apiGroup: rbac.authorization.k8s.io, kind: Role, name: %s}, subjects: [{kind: ServiceAccount, name: x, namespace: default}]}`, role)
+}
+
+// A StatefulSet is replaced around its pods: they run on, under their new owner.
+func TestRecreateKeepsStatefulPods(t *testing.T) {
+	w := newWorld(t)
+	db := w.object(statefulSetYAML)
+	w.create(db)
+	pod := w.object(`{apiVersion: v1, kind: Pod, metadata: {name: db-0}}`)
+	uid := text(w.live(pod), "metadata", "uid")
+	after := w.object(strings.Replace(statefulSetYAML, "serviceName: db", "serviceName: other", 1))
+	o := w.see(after)
+	if len(o.Diff) != 1 || !o.Diff[0].Recreate || o.Diff[0].Field != "spec.serviceName" {
+		t.Fatalf("want spec.serviceName as a reason to recreate, got\n%s", diffText(o.Diff))
+	}
+	if err := w.kind.Delete(t.Context(), o, true); err != nil {
+		t.Fatal(err)
+	}
+	w.until("the old set is gone", func() bool { return len(w.observe(false, after).Found) == 0 })
+	w.create(after)
+	owner := text(w.live(after), "metadata", "uid")
+	w.until("the new set owns the pod", func() bool {
+		owners := objects(list(w.live(pod), "metadata", "ownerReferences"))
+		return len(owners) == 1 && text(owners[0], "uid") == owner
+	})
+	if now := text(w.live(pod), "metadata", "uid"); uid == "" || now != uid {
+		t.Errorf("the pod was %s and is %s: it was to run on", uid, now)
+	}
+}
+
+// What the server will never take is rejected, at creation and at an update, and nothing is touched.
+func TestRejected(t *testing.T) {
+	w := newWorld(t)
+	remove, err := control.Webhook(t.Context(), "refuse-"+w.ns, "", []string{"configmaps"}, func(a kubetest.Admission) error {
+		if text(a.Object, "data", "allowed") == "no" {
+			return errors.New("violates autogke-disallow-privilege")
+		}
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer remove()
+	configMap := func(v string) string {
+		return fmt.Sprintf(`{apiVersion: v1, kind: ConfigMap, metadata: {name: x}, data: {allowed: "%s"}}`, v)
+	}
+	cases := []struct{ why, good, bad, says string }{
+		{"a value out of range", serviceYAML, strings.Replace(serviceYAML, "port: 80,", "port: 80000,", 1), "spec.ports[0].port"},
+		{"a field that does not exist", deploymentYAML, strings.Replace(deploymentYAML, "replicas: 2", "replicsa: 2", 1), ".spec.replicsa"},
+		{"a type that does not fit", deploymentYAML, strings.Replace(deploymentYAML, "replicas: 2", "replicas: many", 1), "replicas"},
+		{"an admission refusal", configMap("yes"), configMap("no"), "autogke-disallow-privilege"},
+		{"something immutable with something invalid", deploymentYAML,
+			strings.NewReplacer("app: api", "app: other", "image: example.test/api:v1", `image: ""`).Replace(deploymentYAML), "image"},
+	}
+	for _, c := range cases {
+		t.Run(c.why, func(t *testing.T) {
+			w := *w
+			w.T = t
+			good, bad := w.object(c.good), w.object(c.bad)
+			err := w.kind.Create(t.Context(), resource.Of(bad))
+			if !errors.Is(err, resource.ErrRejected) || !strings.Contains(err.Error(), c.says) {
+				t.Errorf("creation: want rejected, with %q, got %v", c.says, err)
+			}
+			w.create(good)
+			defer func() {
+				if err := w.kind.Delete(context.WithoutCancel(t.Context()), w.see(good), false); err != nil {
+					t.Error(err)
+				}
+				w.until("it is gone", func() bool { return len(w.observe(false, good).Found) == 0 })
+			}()
+			version := text(w.live(good), "metadata", "resourceVersion")
+			o := w.see(bad)
+			if len(o.Diff) == 0 || slices.ContainsFunc(o.Diff, func(d resource.Change) bool { return d.Recreate }) {
+				t.Errorf("the difference is to be shown, and is no reason to recreate:\n%s", diffText(o.Diff))
+			}
+			if !strings.Contains(o.Detail, c.says) {
+				t.Errorf("the reason should be told, got %q", o.Detail)
+			}
+			err = w.kind.Update(t.Context(), resource.Of(bad), o, o.Diff)
+			if !errors.Is(err, resource.ErrRejected) || !strings.Contains(err.Error(), c.says) {
+				t.Errorf("update: want rejected, with %q, got %v", c.says, err)
+			}
+			if c.why != "a value out of range" && c.why != "an admission refusal" {
+				return // a Deployment's status moves its version
+			}
+			if now := text(w.live(good), "metadata", "resourceVersion"); now != version {
+				t.Error("the refused update has changed something")
+			}
+		})
+	}
+}
+
+const widgets = `
+apiVersion: apiextensions.k8s.io/v1
+kind: CustomResourceDefinition
+metadata: {name: PLURAL.test.recsysd.dev}
+spec:
+  group: test.recsysd.dev
+  scope: Namespaced
+  names: {plural: PLURAL, singular: PLURALx, kind: KIND}
+  versions:
+  - name: v1
+    served: true
+    storage: true
+    subresources: {status: {}}
+    schema:
+      openAPIV3Schema:
+        type: object
+        properties:
+          spec: {type: object, properties: {size: {type: integer, default: 1}, colour: {type: string}}}
+          status: {type: object, x-kubernetes-preserve-unknown-fields: true}
+`
+
+// A definition and a resource of it in one stack: the second waits for the first, and both are as any other.
+func TestCustomResource(t *testing.T) {
+	w := newWorld(t)
+	plural := "w" + strings.TrimPrefix(w.ns, "t-")
+	kind := strings.ToUpper(plural[:1]) + plural[1:]
+	definition := w.object(strings.NewReplacer("PLURAL", plural, "KIND", kind).Replace(widgets))
+	custom := w.object(fmt.Sprintf(`{apiVersion: test.recsysd.dev/v1, kind: %s, metadata: {name: x}, spec: {colour: red}}`, kind))
+	if s := w.observe(true, definition, custom); len(s.Found) > 0 {
+		t.Fatalf("neither exists, and this is seen: %v", s.Found)
+	}
+	if err := w.kind.Create(t.Context(), resource.Of(custom)); !errors.Is(err, resource.ErrUnavailable) {
+		t.Fatalf("without its definition a resource cannot be made yet, which is to be waited for: %v", err)
+	}
+	w.create(definition)
+	w.until("the kind is there", func() bool { return w.kind.Create(t.Context(), resource.Of(custom)) == nil })
+	for _, o := range w.observe(true, definition, custom).Found {
+		if len(o.Diff) > 0 || !o.Owned {
+			t.Errorf("%s: owned %v, differs in\n%s", o.Ref, o.Owned, diffText(o.Diff))
+		}
+	}
+	if o := w.see(custom); o.Ref.Kind != kind+".test.recsysd.dev" || !slices.Contains(o.Needs, resource.Need{Ref: definition.Ref(), In: true}) {
+		t.Errorf("a live custom resource is named by its group and lives in its definition: %v %v", o.Ref, o.Needs)
+	}
+	w.hand(custom, "kubectl-edit", `{"spec":{"colour":"blue","size":5}}`)
+	o := w.see(custom)
+	if got := diffText(o.Diff); len(o.Diff) != 2 || o.Diff[0].Manager != "kubectl-edit" {
+		t.Errorf("want spec.colour and spec.size by kubectl-edit, got\n%s", got)
+	}
+	w.update(custom, o)
+	if d := w.see(custom).Diff; len(d) > 0 {
+		t.Errorf("after the repair it differs in\n%s", diffText(d))
+	}
+	w.hand(custom, "operator", `{"status":{"conditions":[{"type":"Ready","status":"False","message":"no paint"}]}}`, "status")
+	if o := w.see(custom); o.State != resource.Pending || o.Detail != "no paint" || len(o.Diff) > 0 {
+		t.Errorf("its own controller says that it is not ready: %v %q\n%s", o.State, o.Detail, diffText(o.Diff))
+	}
+	if err := w.kind.Delete(t.Context(), w.see(definition), false); err != nil {
+		t.Fatal(err)
+	}
+	w.until("both are gone, and that is no failure", func() bool { return len(w.observe(true, definition, custom).Found) == 0 })
+	if s := w.observe(true); len(s.Unlisted) > 0 {
+		t.Errorf("a kind that is gone needs no listing: %v", s.Unlisted)
+	}
+}
+
+// An object that a person made with kubectl is taken over without showing the server's defaults as differences.
+func TestAdopt(t *testing.T) {
+	w := newWorld(t)
+	w.kubectl("create", "deployment", "api", "--image=example.test/api:v0", "--replicas=2")
+	api := w.object(deploymentYAML)
+	o := w.see(api)
+	if o.Owned {
+		t.Fatal("it is not ours yet")
+	}
+	var fields []string
+	for _, c := range o.Diff {
+		fields = append(fields, c.Field)
+	}
+	for _, f := range fields {
+		if strings.Contains(f, "progressDeadline") || strings.Contains(f, "dnsPolicy") {
+			t.Errorf("a default that stays as it is is no difference: %s", f)
+		}
+	}
+	if !slices.Contains(fields, "metadata.labels[recsysd.dev/stack]") {
+		t.Errorf("taking it over is a difference: %v", fields)
+	}
+	if slices.ContainsFunc(o.Diff, func(c resource.Change) bool { return c.Recreate }) {
+		// kubectl's pods are selected by app=api, as the manifest's are
+		t.Errorf("it can be taken over in place:\n%s", diffText(o.Diff))
+	}
+	if s := w.observe(true); len(s.Found) > 0 {
+		t.Fatalf("what is not ours is not listed: %v", s.Found)
+	}
+	w.update(api, o)
+	w.settled(api)
+	if o := w.see(api); !o.Owned || len(o.Diff) > 0 {
+		t.Errorf("taken over: owned %v, differs in\n%s", o.Owned, diffText(o.Diff))
+	}
+}
+
+// Generated values are made once; every later write leaves them, and a new key gets a value of its own.
+func TestGenerated(t *testing.T) {
+	w := newWorld(t)
+	secret := w.object(`{apiVersion: v1, kind: Secret, metadata: {name: db}}`)
+	secret.Generate = []string{"password"}
+	o := w.create(secret)
+	if o.Lifetime != resource.Stateful {
+		t.Error("a generated Secret cannot be made again: it is stateful, as seen too")
+	}
+	first := text(w.live(secret), "data", "password")
+	if len(first) < 30 {
+		t.Fatalf("the value is too short: %q", first)
+	}
+	secret.Generate = []string{"password", "token"}
+	o = w.see(secret)
+	if len(o.Diff) == 0 {
+		t.Fatal("a new key is a difference")
+	}
+	w.update(secret, o)
+	if d := w.see(secret).Diff; len(d) > 0 {
+		t.Errorf("it still differs in\n%s", diffText(d))
+	}
+	live := w.live(secret)
+	if text(live, "data", "password") != first || text(live, "data", "token") == "" || text(live, "data", "token") == first {
+		t.Error("the old value is to stay, and the new key to have one of its own")
+	}
+	w.hand(secret, "kubectl-edit", `{"stringData":{"password":"changed by a person"}}`)
+	if d := w.see(secret).Diff; len(d) > 0 {
+		t.Errorf("a generated value that was rotated by hand is as good:\n%s", diffText(d))
+	}
+	w.hand(secret, "kubectl-edit", `{"data":{"token":null}}`)
+	o = w.see(secret)
+	if len(o.Diff) != 1 || o.Diff[0].Field != "data.token" {
+		t.Fatalf("a value that was removed is missing:\n%s", diffText(o.Diff))
+	}
+	w.update(secret, o)
+	if text(w.live(secret), "data", "token") == "" {
+		t.Error("the missing value was not made")
+	}
+}
+
+// No value of a Secret leaves the driver: not in a difference, an error, an observation or JSON.
+func TestSecretsStay(t *testing.T) {
+	w := newWorld(t)
+	const value = "hunter2hunter2"
+	secret := w.object(`{apiVersion: v1, kind: Secret, metadata: {name: s}, stringData: {password: ` + value + `}}`)
+	w.create(secret)
+	w.hand(secret, "kubectl-client-side-apply", `{"stringData":{"password":"`+value+`-edited","more":"`+value+`-more"},"metadata":{"annotations":{"kubectl.kubernetes.io/last-applied-configuration":"`+value+`"}}}`)
+	o := w.see(secret)
+	if len(o.Diff) != 2 {
+		t.Errorf("want data.password and data.more, got\n%s", diffText(o.Diff))
+	}
+	bad := w.object(`{apiVersion: v1, kind: Secret, metadata: {name: s}, stringData: {"a/b": ` + value + `}}`)
+	err := w.kind.Update(t.Context(), resource.Of(bad), w.see(bad), w.see(bad).Diff)
+	if !errors.Is(err, resource.ErrRejected) {
+		t.Errorf("the bad key was to be refused, got %v", err)
+	}
+	shown := fmt.Sprintf("%+v %v %#v %+v %v %s", o, secret, secret, w.see(bad), err, resource.Of(secret).Hash)
+	for _, s := range []string{value, "aHVudGVyMmh1bnRlcjI"} { // base64 would be as bad
+		if strings.Contains(shown, s) {
+			t.Errorf("a value is shown in: %s", shown)
+		}
+	}
+	b, jsonErr := secret.MarshalJSON()
+	if jsonErr != nil || strings.Contains(string(b), value[:8]) {
+		t.Errorf("JSON holds the value: %s %v", b, jsonErr)
+	}
+}
+
+// What is on its way out is not written; what has gone is absent.
+func TestLeaving(t *testing.T) {
+	w := newWorld(t)
+	configMap := w.object(`{apiVersion: v1, kind: ConfigMap, metadata: {name: x, finalizers: [example.test/wait]}, data: {a: b}}`)
+	o := w.create(configMap)
+	if err := w.kind.Delete(t.Context(), o, false); err != nil {
+		t.Fatal(err)
+	}
+	o = w.see(configMap)
+	if !o.Locked || o.State != resource.Pending || len(o.Diff) > 0 {
+		t.Errorf("it waits for its finalizer: %+v", o)
+	}
+	if err := w.kind.Create(t.Context(), resource.Of(configMap)); err == nil || errors.Is(err, resource.ErrRejected) {
+		t.Errorf("its name is not free yet, which is to be retried: %v", err)
+	}
+	if s := w.observe(true); len(s.Found) != 1 || !s.Found[0].Locked {
+		t.Errorf("it is still listed: %+v", s.Found)
+	}
+	if _, err := w.client(configMap).Patch(t.Context(), "x", types.MergePatchType, []byte(`{"metadata":{"finalizers":null}}`), metav1.PatchOptions{}); err != nil {
+		t.Fatal(err)
+	}
+	w.until("it is gone", func() bool { return len(w.observe(true, configMap).Found) == 0 })
+}
+
+// Without a cluster, or without the namespace, nothing exists and creation waits. A cluster that does not answer is not known.
+func TestNoCluster(t *testing.T) {
+	w := newWorld(t)
+	configMap := w.object(`{apiVersion: v1, kind: ConfigMap, metadata: {name: x}, data: {a: b}}`)
+	none := resource.NewKind("kube", New(t.Context(), Options{Stack: "x", Access: func(context.Context) (*rest.Config, error) {
+		return nil, fmt.Errorf("cluster acme-gke: %w", resource.ErrUnavailable)
+	}}))
+	s, err := none.Observe(t.Context(), []resource.Resource{resource.Of(configMap)}, true)
+	if err != nil || len(s.Found)+len(s.Unlisted) > 0 {
+		t.Errorf("no cluster, nothing in it: %+v %v", s, err)
+	}
+	if err := none.Create(t.Context(), resource.Of(configMap)); !errors.Is(err, resource.ErrUnavailable) {
+		t.Errorf("creation waits for the cluster: %v", err)
+	}
+	away := placed(t, `{apiVersion: v1, kind: ConfigMap, metadata: {name: x}, data: {a: b}}`, w.ns+"-none", w.stack)
+	if s := w.observe(true, away); len(s.Found) > 0 {
+		t.Errorf("its namespace does not exist, and it is seen: %v", s.Found)
+	}
+	if err := w.kind.Create(t.Context(), resource.Of(away)); !errors.Is(err, resource.ErrUnavailable) {
+		t.Errorf("creation waits for the namespace: %v", err)
+	}
+	w.create(configMap)
+	w.faults.silence(true)
+	ctx, cancel := context.WithTimeout(t.Context(), 300*time.Millisecond)
+	defer cancel()
+	absent := w.object(`{apiVersion: v1, kind: ConfigMap, metadata: {name: absent}}`)
+	if s, err := w.kind.Observe(ctx, []resource.Resource{resource.Of(absent)}, true); err == nil {
+		t.Errorf("no answer came, and this was made of it: %+v", s)
+	}
+	w.faults.silence(false)
+}
+
+// A namespace that another made is used as it is.
+func TestNamespaceOfOthers(t *testing.T) {
+	w := newWorld(t)
+	ns := w.object(`{apiVersion: v1, kind: Namespace, metadata: {name: ` + w.ns + `}}`)
+	ns.IfAbsent = true
+	if o := w.see(ns); o.Owned || len(o.Diff) > 0 || !o.State.Usable() {
+		t.Errorf("it is neither ours nor different: owned %v, %v\n%s", o.Owned, o.State, diffText(o.Diff))
+	}
+	own := w.object(`{apiVersion: v1, kind: Namespace, metadata: {name: ` + w.ns + `-own}}`)
+	own.IfAbsent = true
+	if o := w.create(own); !o.Owned || len(o.Diff) > 0 || o.Lifetime != resource.Stateful {
+		t.Errorf("one that was absent is made and ours: %+v", o)
+	}
+}

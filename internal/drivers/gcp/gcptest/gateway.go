@@ -58,7 +58,7 @@ func location(r *http.Request) string {
 func writeError(w http.ResponseWriter, err error) {
 	s := status.Convert(err)
 	code := httpStatus(s.Code())
-	name, _ := codeNames[s.Code()]
+	name := codeNames[s.Code()]
 	b, merr := json.Marshal(map[string]any{"error": map[string]any{"code": code, "message": s.Message(), "status": name}})
 	if merr != nil {
 		code, b = http.StatusInternalServerError, nil

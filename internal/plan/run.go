@@ -66,11 +66,12 @@ func Run(ctx context.Context, p Plan, width int, do Do) []Result {
 		running--
 		r.settled[e.i] = true
 		r.results[e.i].Usable, r.results[e.i].Err = e.usable, e.err
-		r.results[e.i].Outcome = outcome(e.err)
+		r.results[e.i].Outcome = OutcomeOf(e.err)
 	}
 }
 
-func outcome(err error) Outcome {
+// OutcomeOf is how a step ended that returned err.
+func OutcomeOf(err error) Outcome {
 	switch {
 	case err == nil:
 		return OK

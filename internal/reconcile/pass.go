@@ -39,6 +39,12 @@ type Kick struct {
 	Done       func(Pass) // if set, is given the pass that answered; it must not block
 }
 
+// DriftFact is what differs on one resource behind the stack's back, and since when a pass has seen it.
+type DriftFact struct {
+	Fields []resource.Change
+	Since  time.Time
+}
+
 // Pass is the full account of one pass. Everything that anyone sees is made from passes and from nothing else.
 type Pass struct {
 	Stack     string
@@ -54,6 +60,13 @@ type Pass struct {
 	Results   []plan.Result // same order as Plan.Steps
 	Suspended string        // reason, if the whole stack is
 	SourceErr error         // Git could not be reached, or refused
-	StackErr  error         // the newest revision's stack is invalid
+	StackErr  error         // the newest revision's stack is invalid; the last good one is kept to
 	Err       error         // the pass could not be made at all
+
+	Detected    []resource.Ref // in drift now and not at the pass before
+	Corrected   []resource.Ref // were in drift, were written by us, and are in sync
+	Unexplained []resource.Ref // updated although desired hash and live version are those after our own last write
+
+	using Revision // that the plan is made for
+	drift map[resource.Ref]DriftFact
 }

@@ -2,6 +2,10 @@ package reconcile
 
 import (
 	"context"
+	"fmt"
+	"maps"
+	"slices"
+	"sync"
 	"time"
 
 	"recsysd.dev/recsysd/internal/plan"
@@ -22,13 +26,15 @@ type Settings struct {
 // Memory is what a stack remembers between passes and over restarts. Losing it costs precision (a change may be called
 // drift), never correctness.
 type Memory struct {
-	InSync    map[resource.Ref]string // the desired hash with which each resource was last seen in sync
-	Applied   string                  // the newest commit that converged
-	Suspended string                  // reason, if the whole stack is suspended by hand
-	Held      map[resource.Ref]string // resources suspended by hand, with the reason
+	InSync     map[resource.Ref]string    // the desired hash with which each was last seen in sync; "" for one we made that never was
+	DriftSince map[resource.Ref]time.Time // when a pass first saw the drift that is there
+	Applied    string                     // the newest commit that converged
+	Suspended  string                     // reason, if the whole stack is suspended by hand
+	Held       map[resource.Ref]string    // resources suspended by hand, with the reason
 }
 
-// Reconciler keeps one stack converged. Fill the fields, then call Run once, or Pass for a single pass.
+// Reconciler keeps one stack converged. Fill the exported fields, then call Run once, or Pass for a single pass; passes do not
+// overlap. Suspend may be called at any time.
 type Reconciler struct {
 	Stack    string
 	Source   Source
@@ -36,18 +42,144 @@ type Reconciler struct {
 	Kinds    []resource.Kind
 	Settings Settings
 	Memory   Memory
-	// Record is given every finished pass, in order, with what is to be remembered. Its error is part of the pass's account.
+	Destroy  bool // take the stack down instead of keeping it
+	// Record is given every finished pass, in order, with what is to be remembered. Its error is a notice of the next pass.
 	Record func(Pass, Memory) error
 	// Progress, if set, is told of every step's result as it happens. It is called from several goroutines.
 	Progress func(plan.Result)
+
+	once     sync.Once
+	good     stackAt                // the last revision whose stack was valid
+	kept     string                 // the commit that the source was last told to keep
+	view     *plan.View             // of the last full pass, with what was seen since
+	writes   map[resource.Ref]write // our last write to each resource
+	pace     *pace                  // when each may be written again
+	early    time.Time              // when the first step that was too early may be taken
+	recorded error                  // what the last Record said
+
+	mu       sync.Mutex          // guards what follows, and Memory.Suspended and Memory.Held
+	unlisted map[string]unlisted // by driver: listings that are not tried for a while
 }
 
-// Run makes passes until ctx is done: at the interval, on every kick, and soon again while anything moves. It returns after
-// the steps in flight are through.
-func (r *Reconciler) Run(ctx context.Context, kick <-chan Kick) error { panic("not built yet") }
+func (r *Reconciler) begin() {
+	r.once.Do(func() {
+		r.pace, r.writes, r.unlisted = newPace(), map[resource.Ref]write{}, map[string]unlisted{}
+		m := &r.Memory
+		m.InSync, m.DriftSince, m.Held = or(m.InSync), or(m.DriftSince), or(m.Held)
+	})
+}
+
+// or is m, or a new map.
+func or[V any](m map[resource.Ref]V) map[resource.Ref]V {
+	if m == nil {
+		return map[resource.Ref]V{}
+	}
+	return maps.Clone(m)
+}
 
 // Pass makes one pass and records it.
-func (r *Reconciler) Pass(ctx context.Context, k Kick) Pass { panic("not built yet") }
+func (r *Reconciler) Pass(ctx context.Context, k Kick) Pass {
+	p := r.decide(ctx, k)
+	if p.Err == nil {
+		before := p.Observed()
+		p.Err = r.keep(ctx, &p)
+		r.perform(ctx, &p, selection(k, p.Partial))
+		r.account(&p, before)
+		r.view.Found = p.Seen
+	}
+	p.Applied, p.End = r.Memory.Applied, time.Now()
+	if r.Record != nil {
+		r.recorded = r.Record(p, r.snapshot())
+	}
+	return p
+}
 
 // Preview decides what a pass would do now. It never writes and is not recorded.
-func (r *Reconciler) Preview(ctx context.Context) Pass { panic("not built yet") }
+func (r *Reconciler) Preview(ctx context.Context) Pass {
+	p := r.decide(ctx, Kick{Why: "preview"})
+	p.Applied, p.End = r.Memory.Applied, time.Now()
+	return p
+}
+
+// decide is a pass up to its plan.
+func (r *Reconciler) decide(ctx context.Context, k Kick) Pass {
+	r.begin()
+	if k.Retry {
+		r.pace.hurry()
+	}
+	memory := r.snapshot()
+	p := Pass{Stack: r.Stack, Start: time.Now(), Why: k.Why, Suspended: memory.Suspended}
+	if p.Err = r.revise(ctx, &p); p.Err != nil {
+		return p
+	}
+	p.Partial = len(k.Refs) > 0 && r.view != nil
+	view := r.see(ctx, p.Want, k, p.Partial)
+	if err := ctx.Err(); err != nil {
+		p.Err = fmt.Errorf("interrupted: %w", context.Cause(ctx))
+		return p
+	}
+	r.view, p.Seen = &view, view.Found
+	rejected := r.pace.rejected(p.using.Commit, p.Want, view.Found)
+	p.Plan, p.Err = plan.Make(p.Want, view, r.policy(k, p.using.Commit, memory, rejected))
+	if r.recorded != nil {
+		p.Plan.Notices = append(p.Plan.Notices, "the last pass could not be recorded: "+r.recorded.Error())
+	}
+	return p
+}
+
+func (r *Reconciler) policy(k Kick, commit string, m Memory, rejected map[resource.Ref]string) plan.Policy {
+	deletes := r.Settings.MaxDeletes
+	if k.MaxDeletes > 0 {
+		deletes = k.MaxDeletes
+	}
+	return plan.Policy{
+		Commit: commit, Observe: r.Settings.Observe, Prune: r.Settings.Prune, MaxDeletes: deletes, Destroy: r.Destroy,
+		Suspended: m.Suspended, Held: m.Held, Rejected: rejected,
+	}
+}
+
+// see is the whole view, or the last one with a new look at what the kick names laid over it.
+func (r *Reconciler) see(ctx context.Context, want []resource.Resource, k Kick, partial bool) plan.View {
+	if !partial {
+		return r.look(ctx, want)
+	}
+	return r.glance(ctx, want, k.Refs)
+}
+
+// selection says which steps a partial pass may take: those on what it looked at, and no removal.
+func selection(k Kick, partial bool) func(plan.Step) bool {
+	if !partial {
+		return nil
+	}
+	return func(s plan.Step) bool {
+		return (s.Verb == plan.Create || s.Verb == plan.Update) && slices.Contains(k.Refs, s.Ref)
+	}
+}
+
+// Suspend leaves ref alone from the next pass on, for a reason; the zero Ref is the whole stack, no reason ends the suspension.
+func (r *Reconciler) Suspend(ref resource.Ref, reason string) error {
+	r.begin()
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	switch {
+	case ref == resource.Ref{}:
+		r.Memory.Suspended = reason
+	case reason == "":
+		if _, held := r.Memory.Held[ref]; !held {
+			return fmt.Errorf("%s is not suspended by hand", ref)
+		}
+		delete(r.Memory.Held, ref)
+	default:
+		r.Memory.Held[ref] = reason
+	}
+	return nil
+}
+
+// snapshot is a copy of the memory that nobody changes.
+func (r *Reconciler) snapshot() Memory {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	m := r.Memory
+	m.InSync, m.DriftSince, m.Held = maps.Clone(m.InSync), maps.Clone(m.DriftSince), maps.Clone(m.Held)
+	return m
+}

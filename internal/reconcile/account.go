@@ -1,0 +1,190 @@
+package reconcile
+
+import (
+	"maps"
+	"slices"
+	"time"
+
+	"recsysd.dev/recsysd/internal/plan"
+	"recsysd.dev/recsysd/internal/resource"
+)
+
+// Outcome is what a whole pass came to.
+type Outcome string
+
+const (
+	Converged   Outcome = "converged"   // everything wanted is usable without any difference, and no step was due
+	Progressing Outcome = "progressing" // something was done, is awaited, or is held
+	Failed      Outcome = "failed"      // a step failed or was refused, or something could not be observed
+	Invalid     Outcome = "invalid"     // the newest revision's stack is
+)
+
+// Outcomes are all of them.
+var Outcomes = []Outcome{Converged, Progressing, Failed, Invalid}
+
+// Outcome sums the pass up.
+func (p Pass) Outcome() Outcome {
+	switch {
+	case p.StackErr != nil:
+		return Invalid
+	case p.Err != nil || len(p.Plan.Blind) > 0:
+		return Failed
+	case slices.ContainsFunc(p.Results, func(r plan.Result) bool { return r.Outcome == plan.Failed || r.Outcome == plan.Rejected }),
+		slices.ContainsFunc(p.Plan.Steps, func(s plan.Step) bool { return s.Rejected }):
+		return Failed
+	case p.settled():
+		return Converged
+	}
+	return Progressing
+}
+
+// Converged reports whether everything wanted is usable without any difference, nothing is blind and no step was due. Removals
+// that are held, and what is suspended, do not count.
+func (p Pass) Converged() bool { return p.Outcome() == Converged }
+
+func (p Pass) settled() bool {
+	if len(p.Plan.Steps) == 0 {
+		return false
+	}
+	wanted := make(map[resource.Ref]bool, len(p.Want))
+	for _, r := range p.Want {
+		wanted[r.Ref] = true
+	}
+	for _, s := range p.Plan.Steps {
+		switch {
+		case s.Verb == plan.Keep && (s.Usable || !wanted[s.Ref]):
+		case s.Verb == plan.Hold && (s.Held == plan.Delete || s.Held == plan.Keep):
+		default:
+			return false
+		}
+	}
+	return true
+}
+
+// Drift is, per resource, what differs now behind the stack's back; a difference that a commit made is a change, not drift.
+func (p Pass) Drift() map[resource.Ref]DriftFact { return p.drift }
+
+// Observed is the newest look at each resource.
+func (p Pass) Observed() map[resource.Ref]resource.Observation {
+	m := make(map[resource.Ref]resource.Observation, len(p.Seen))
+	for _, o := range p.Seen {
+		m[o.Ref] = o
+	}
+	return m
+}
+
+// gone is the one field in which a resource that somebody removed differs.
+var gone = []resource.Change{{Field: "resource", Want: "present", Have: "absent"}}
+
+// account compares what was seen before and after the steps with what is remembered, and remembers it anew.
+func (r *Reconciler) account(p *Pass, before map[resource.Ref]resource.Observation) {
+	after := p.Observed()
+	p.drift = map[resource.Ref]DriftFact{}
+	wanted := map[resource.Ref]bool{}
+	for _, w := range p.Want {
+		wanted[w.Ref] = true
+		if r.observedOnly(w, after[w.Ref]) {
+			continue
+		}
+		r.compare(p, w, before, after)
+	}
+	maps.DeleteFunc(r.Memory.InSync, func(ref resource.Ref, _ string) bool { return !wanted[ref] })
+	maps.DeleteFunc(r.Memory.DriftSince, func(ref resource.Ref, _ time.Time) bool { return !wanted[ref] })
+	r.unexplained(p, before, after)
+	if p.Converged() {
+		r.Memory.Applied = p.using.Commit
+	}
+	p.Applied = r.Memory.Applied
+}
+
+// observedOnly: what is another stack's, used or not, has no drift that concerns this one.
+func (r *Reconciler) observedOnly(w resource.Resource, o resource.Observation) bool {
+	return o.State != resource.Absent && !o.Owned
+}
+
+// compare tells drift from change for one wanted resource. It is drift if the resource was last seen in sync with the same desired
+// hash, or if that is not known and the resource is ours.
+func (r *Reconciler) compare(p *Pass, w resource.Resource, before, after map[resource.Ref]resource.Observation) {
+	last, known := r.Memory.InSync[w.Ref]
+	same := known && last == w.Hash
+	drifted := func(seen map[resource.Ref]resource.Observation) []resource.Change {
+		o, exists := seen[w.Ref]
+		switch {
+		case o.State == resource.Unknown, r.Destroy:
+			return nil
+		case !exists && same && !slices.Contains(p.blindKinds(), w.Ref.Kind):
+			return gone
+		case exists && o.Owned && (same || !known):
+			return o.Diff
+		}
+		return nil
+	}
+	was, is := drifted(before), drifted(after)
+	_, noted := r.Memory.DriftSince[w.Ref]
+	if len(was)+len(is) > 0 && !noted {
+		p.Detected = append(p.Detected, w.Ref)
+		r.Memory.DriftSince[w.Ref] = p.Start
+	}
+	if len(is) > 0 {
+		p.drift[w.Ref] = DriftFact{Fields: is, Since: r.Memory.DriftSince[w.Ref]}
+	}
+	o, exists := after[w.Ref]
+	if o.State == resource.Unknown {
+		return
+	}
+	inSync := exists && o.Owned && len(o.Diff) == 0
+	if _, noted := r.Memory.DriftSince[w.Ref]; noted && len(is) == 0 {
+		if inSync && r.pace.wrote(w.Ref) {
+			p.Corrected = append(p.Corrected, w.Ref)
+		}
+		delete(r.Memory.DriftSince, w.Ref)
+	}
+	if inSync {
+		r.Memory.InSync[w.Ref] = w.Hash
+		r.pace.settle(w.Ref)
+	} else if created(p, w.Ref) {
+		r.Memory.InSync[w.Ref] = "" // known, and in sync with nothing yet: what is left to do is a change
+	}
+}
+
+func created(p *Pass, ref resource.Ref) bool {
+	for _, res := range p.Results {
+		if res.Ref == ref {
+			return res.Outcome != plan.None && (res.Verb == plan.Create || res.Verb == plan.Recreate)
+		}
+	}
+	return false
+}
+
+func (p *Pass) blindKinds() []string { return slices.Collect(maps.Keys(p.Plan.Blind)) }
+
+// unexplained finds updates of what nobody has changed since our own last write of the same fields, and notes this pass's writes.
+func (r *Reconciler) unexplained(p *Pass, before, after map[resource.Ref]resource.Observation) {
+	hashes := map[resource.Ref]string{}
+	for _, w := range p.Want {
+		hashes[w.Ref] = w.Hash
+	}
+	for i, res := range p.Results {
+		if res.Verb != plan.Update || res.Outcome != plan.OK && res.Outcome != plan.Failed {
+			continue
+		}
+		step := p.Plan.Steps[i]
+		last, wrote := r.writes[res.Ref]
+		if wrote && last.hash == hashes[res.Ref] && last.version == before[res.Ref].Version && overlap(last.fields, step.Drift) {
+			p.Unexplained = append(p.Unexplained, res.Ref)
+		}
+		r.writes[res.Ref] = write{hashes[res.Ref], after[res.Ref].Version, step.Drift}
+	}
+}
+
+// write is what a resource was after our own last write to it.
+type write struct {
+	hash, version string
+	fields        []resource.Change
+}
+
+func overlap(a, b []resource.Change) bool {
+	return slices.ContainsFunc(a, func(x resource.Change) bool {
+		return slices.ContainsFunc(b, func(y resource.Change) bool { return x.Field == y.Field })
+	})
+}

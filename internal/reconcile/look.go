@@ -1,0 +1,142 @@
+package reconcile
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"sync"
+	"time"
+
+	"recsysd.dev/recsysd/internal/plan"
+	"recsysd.dev/recsysd/internal/resource"
+)
+
+// relist is how long a listing that failed is not tried again; what is named is read meanwhile.
+const relist = 10 * time.Minute
+
+// look observes all kinds side by side. A kind that does not answer in time is blind; the others are not.
+func (r *Reconciler) look(ctx context.Context, want []resource.Resource) plan.View {
+	v := plan.View{Blind: map[string]error{}, Unlisted: map[string]error{}}
+	var mu sync.Mutex
+	var looking sync.WaitGroup
+	for _, k := range r.Kinds {
+		ours := owned(k, want)
+		looking.Go(func() {
+			sight, err := r.lookAt(ctx, k, ours)
+			mu.Lock()
+			defer mu.Unlock()
+			add(&v, k, ours, sight, err)
+		})
+	}
+	looking.Wait()
+	slices.SortFunc(v.Found, func(a, b resource.Observation) int { return a.Ref.Compare(b.Ref) })
+	return v
+}
+
+// add lays what one kind saw into the view. What it could not see is blind by the Ref.Kind of what was wanted of it.
+func add(v *plan.View, k resource.Kind, ours []resource.Resource, sight resource.Sight, err error) {
+	if err != nil {
+		if len(ours) == 0 {
+			v.Blind[k.Name] = err
+		}
+		for _, w := range ours {
+			v.Blind[w.Ref.Kind] = err
+		}
+		return
+	}
+	v.Found = append(v.Found, sight.Found...)
+	for _, o := range sight.Found {
+		if o.State == resource.Unknown {
+			v.Blind[o.Ref.Kind] = errors.New(o.Detail)
+		}
+	}
+	for kind, err := range sight.Unlisted {
+		v.Unlisted[kind] = err
+	}
+}
+
+// lookAt observes one kind within the time of one step. A listing that failed lately is left out and still counts as failed.
+func (r *Reconciler) lookAt(ctx context.Context, k resource.Kind, ours []resource.Resource) (resource.Sight, error) {
+	ctx, cancel := context.WithTimeoutCause(ctx, r.Settings.StepTimeout, fmt.Errorf("no answer within %s", r.Settings.StepTimeout))
+	defer cancel()
+	r.mu.Lock()
+	lately := r.unlisted[k.Name]
+	r.mu.Unlock()
+	list := time.Now().After(lately.until)
+	sight, err := k.Observe(ctx, ours, list)
+	if err != nil {
+		if ctx.Err() != nil && !errors.Is(err, context.Cause(ctx)) {
+			err = fmt.Errorf("%w: %w", context.Cause(ctx), err)
+		}
+		return sight, err
+	}
+	if !list {
+		sight.Unlisted = map[string]error{k.Name: lately.err}
+	} else if whole, failed := sight.Unlisted[k.Name]; failed {
+		r.mu.Lock()
+		r.unlisted[k.Name] = unlisted{time.Now().Add(relist), whole}
+		r.mu.Unlock()
+	}
+	return sight, nil
+}
+
+type unlisted struct {
+	until time.Time
+	err   error
+}
+
+func owned(k resource.Kind, want []resource.Resource) []resource.Resource {
+	return slices.DeleteFunc(slices.Clone(want), func(w resource.Resource) bool { return !k.Owns(w) })
+}
+
+// again looks at one resource by name; nil: it is absent.
+func (r *Reconciler) again(ctx context.Context, k resource.Kind, named resource.Resource) (*resource.Observation, error) {
+	sight, err := k.Observe(ctx, []resource.Resource{named}, false)
+	if err != nil {
+		return nil, err
+	}
+	for _, o := range sight.Found {
+		if o.Ref == named.Ref {
+			return &o, nil
+		}
+	}
+	return nil, nil
+}
+
+// kindOf finds who reads and writes a resource.
+func (r *Reconciler) kindOf(named resource.Resource) (resource.Kind, error) {
+	for _, k := range r.Kinds {
+		if k.Owns(named) {
+			return k, nil
+		}
+	}
+	return resource.Kind{}, fmt.Errorf("%s: no kind owns %T: %w", named.Ref, named.Spec, resource.ErrRejected)
+}
+
+// glance looks again at the named resources, and lays that over the last whole view.
+func (r *Reconciler) glance(ctx context.Context, want []resource.Resource, refs []resource.Ref) plan.View {
+	v := *r.view
+	v.Blind = maps.Clone(v.Blind)
+	named := slices.DeleteFunc(slices.Clone(want), func(w resource.Resource) bool { return !slices.Contains(refs, w.Ref) })
+	for _, o := range v.Found {
+		isNamed := func(w resource.Resource) bool { return w.Ref == o.Ref }
+		if o.Owned && o.State != resource.Unknown && slices.Contains(refs, o.Ref) && !slices.ContainsFunc(named, isNamed) {
+			named = append(named, o.Resource())
+		}
+	}
+	v.Found = slices.DeleteFunc(slices.Clone(v.Found), func(o resource.Observation) bool { return slices.Contains(refs, o.Ref) })
+	for _, k := range r.Kinds {
+		ours := owned(k, named)
+		if len(ours) == 0 {
+			continue
+		}
+		ctx, cancel := context.WithTimeout(ctx, r.Settings.StepTimeout)
+		sight, err := k.Observe(ctx, ours, false)
+		cancel()
+		add(&v, k, ours, sight, err)
+	}
+	slices.SortFunc(v.Found, func(a, b resource.Observation) int { return a.Ref.Compare(b.Ref) })
+	return v
+}

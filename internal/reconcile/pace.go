@@ -1,0 +1,131 @@
+package reconcile
+
+import (
+	"math/rand/v2"
+	"sync"
+	"time"
+
+	"recsysd.dev/recsysd/internal/resource"
+)
+
+const (
+	firstRetry = time.Second
+	lastRetry  = 5 * time.Minute
+)
+
+// pace says when a resource may be written again, and what is not to be tried again at all.
+type pace struct {
+	mu      sync.Mutex
+	written map[resource.Ref]time.Time // our last write
+	failed  map[resource.Ref]retry
+	refused map[resource.Ref]refusal
+	repairs map[resource.Ref]bool // written and not seen in sync since
+}
+
+type retry struct {
+	times int
+	at    time.Time // not before
+}
+
+// refusal is the situation in which a provider said that it will never take a spec.
+type refusal struct {
+	commit, hash, version string
+	why                   string
+}
+
+func newPace() *pace {
+	return &pace{
+		written: map[resource.Ref]time.Time{}, failed: map[resource.Ref]retry{},
+		refused: map[resource.Ref]refusal{}, repairs: map[resource.Ref]bool{},
+	}
+}
+
+// due says when ref may be written: not sooner than gap after its last write, nor before its next retry.
+func (p *pace) due(ref resource.Ref, gap time.Duration) time.Time {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	at := p.failed[ref].at
+	if w, ok := p.written[ref]; ok && w.Add(gap).After(at) {
+		at = w.Add(gap)
+	}
+	return at
+}
+
+// fail lets the next attempt wait: longer each time, and never for two resources alike.
+func (p *pace) fail(ref resource.Ref) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	f := p.failed[ref]
+	delay := min(lastRetry, firstRetry<<min(f.times, 16))
+	delay = time.Duration(float64(delay) * (0.8 + 0.4*rand.Float64()))
+	p.failed[ref] = retry{f.times + 1, time.Now().Add(delay)}
+}
+
+// write notes an attempt to write.
+func (p *pace) write(ref resource.Ref) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.written[ref] = time.Now()
+	p.repairs[ref] = true
+}
+
+// succeed forgets earlier failures.
+func (p *pace) succeed(ref resource.Ref) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	delete(p.failed, ref)
+	delete(p.refused, ref)
+}
+
+// refuse remembers a refusal for as long as nothing of the situation changes.
+func (p *pace) refuse(ref resource.Ref, f refusal) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.refused[ref] = f
+}
+
+// wrote reports whether ref was written since it was last settled.
+func (p *pace) wrote(ref resource.Ref) bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.repairs[ref]
+}
+
+// settle notes that ref is in sync.
+func (p *pace) settle(ref resource.Ref) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	delete(p.repairs, ref)
+	delete(p.failed, ref)
+}
+
+// hurry lets everything be tried at once that only waits out a delay after failures.
+func (p *pace) hurry() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	clear(p.failed)
+}
+
+// rejected are the refusals that still hold: same commit, same spec, same live resource.
+func (p *pace) rejected(commit string, want []resource.Resource, found []resource.Observation) map[resource.Ref]string {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if len(p.refused) == 0 {
+		return nil
+	}
+	now := map[resource.Ref]refusal{}
+	for _, o := range found {
+		now[o.Ref] = refusal{commit: commit, version: o.Version}
+	}
+	for _, w := range want {
+		f := now[w.Ref]
+		now[w.Ref] = refusal{commit: commit, hash: w.Hash, version: f.version}
+	}
+	still := map[resource.Ref]string{}
+	for ref, f := range p.refused {
+		if n := now[ref]; n.commit == f.commit && n.hash == f.hash && n.version == f.version {
+			still[ref] = f.why
+		}
+	}
+	return still
+}

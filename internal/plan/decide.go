@@ -38,8 +38,8 @@ func (d *draft) decideAbsent(it *item) Step {
 	if why := d.suspended(it); why != "" {
 		return hold(Keep, why)
 	}
-	if why := d.restrained(it); why != "" {
-		return d.refused(it, hold(Create, why))
+	if why, refused := d.restrained(it); why != "" {
+		return Step{Verb: Hold, Held: Create, Why: why, Rejected: refused}
 	}
 	return Step{Verb: Create, Why: "is absent"}
 }
@@ -47,15 +47,15 @@ func (d *draft) decideAbsent(it *item) Step {
 // decideWanted compares what is wanted with what lives.
 func (d *draft) decideWanted(it *item) Step {
 	want, live := it.want, it.live
-	if !live.Owned && (want.Shared || want.Observe) {
+	if !live.Owned && (want.Observe || want.Shared && !want.Adopt) {
 		return Step{Verb: Keep, Why: "is not ours: used as it is"}
 	}
 	step := d.bring(it)
 	if why := d.suspended(it); why != "" {
-		return Step{Verb: Hold, Held: Keep, Why: why, Drift: step.Drift}
+		return Step{Verb: Hold, Held: Keep, Why: why, Drift: d.differences(it)}
 	}
-	if why := d.restrained(it); why != "" && step.Verb.Writes() {
-		return d.refused(it, Step{Verb: Hold, Held: step.Verb, Why: why, Drift: step.Drift})
+	if why, refused := d.restrained(it); why != "" && step.Verb.Writes() {
+		return Step{Verb: Hold, Held: step.Verb, Why: why, Drift: d.differences(it), Rejected: refused}
 	}
 	return step
 }
@@ -67,7 +67,7 @@ func (d *draft) bring(it *item) Step {
 		return Step{Verb: Hold, Held: Update, Drift: live.Diff, Why: "exists, but is not ours: take it over with adopt: true, or choose another name"}
 	}
 	if marks := d.marks(it); len(marks) > 0 && live.Owned {
-		return Step{Verb: Update, Why: "notes " + fields(marks) + "; anything else follows", Drift: marks}
+		return Step{Verb: Update, Why: noted(marks), Drift: marks}
 	}
 	fixed := only(live.Diff, func(c resource.Change) bool { return c.Recreate })
 	switch {
@@ -99,7 +99,6 @@ func (d *draft) replace(it *item, fixed []resource.Change) Step {
 		step.Why += "; " + d.held[it.ref]
 	default:
 		step.Verb, step.Held = Recreate, ""
-		step.Why += ": is made anew"
 	}
 	return step
 }
@@ -116,21 +115,24 @@ func (d *draft) decideUnwanted(it *item) Step {
 	if why := d.suspended(it); why != "" {
 		return hold(Keep, why)
 	}
-	if marks := d.marks(it); len(marks) > 0 && d.restrained(it) == "" {
-		return Step{Verb: Update, Why: "notes " + fields(marks) + "; the removal follows", Drift: marks}
+	restrained, refused := d.restrained(it)
+	if marks := d.marks(it); len(marks) > 0 && restrained == "" {
+		return Step{Verb: Update, Why: noted(marks), Drift: marks}
 	}
-	for _, why := range []func(*item) string{d.protected, d.notPruned, d.restrained, d.unseen} {
-		if w := why(it); w != "" {
-			return d.refused(it, hold(Delete, "is no longer wanted; "+w))
-		}
+	// What holds for long comes before what holds for a moment.
+	switch why := cmp.Or(d.protected(it), d.notPruned()); {
+	case why != "":
+		return hold(Delete, "is no longer wanted; "+why)
+	case restrained != "":
+		return Step{Verb: Hold, Held: Delete, Why: "is no longer wanted; " + restrained, Rejected: refused}
 	}
-	if why := d.held[it.ref]; why != "" {
+	if why := cmp.Or(d.unseen(it), d.held[it.ref]); why != "" {
 		return hold(Delete, "is no longer wanted; "+why)
 	}
 	return Step{Verb: Delete, Why: "is no longer wanted"}
 }
 
-func (d *draft) notPruned(*item) string {
+func (d *draft) notPruned() string {
 	if d.policy.Prune || d.policy.Destroy {
 		return ""
 	}
@@ -165,8 +167,8 @@ func (d *draft) suspended(it *item) string {
 	return ""
 }
 
-// restrained is why nothing is written to it now.
-func (d *draft) restrained(it *item) string {
+// restrained is why nothing is written to it now; refused if that is because the provider would not take it.
+func (d *draft) restrained(it *item) (why string, refused bool) {
 	detail := func(what string) string {
 		if it.live.Detail != "" {
 			return what + ": " + it.live.Detail
@@ -175,24 +177,17 @@ func (d *draft) restrained(it *item) string {
 	}
 	switch {
 	case d.policy.Observe:
-		return "mode is observe"
+		return "mode is observe", false
 	case it.want != nil && it.want.Observe:
-		return "its mode is observe"
+		return "its mode is observe", false
 	case it.live != nil && it.live.Locked:
-		return detail("waits until it takes writes")
+		return detail("waits until it takes writes"), false
 	case it.live != nil && it.live.State == resource.Busy:
-		return detail("waits until the provider has finished its own work on it")
+		return detail("waits until the provider has finished its own work on it"), false
 	case d.policy.Rejected[it.ref] != "":
-		return "was refused, and is not tried again until the commit, the configuration or the resource changes: " + d.policy.Rejected[it.ref]
+		return "was refused, and is not tried again until the commit, the configuration or the resource changes: " + d.policy.Rejected[it.ref], true
 	}
-	return ""
-}
-
-// refused notes on a hold that it is there because the provider refused the resource.
-func (d *draft) refused(it *item, s Step) Step {
-	why := d.policy.Rejected[it.ref]
-	s.Rejected = why != "" && strings.HasSuffix(s.Why, why)
-	return s
+	return "", false
 }
 
 func hold(held Verb, why string) Step { return Step{Verb: Hold, Held: held, Why: why} }

@@ -7,50 +7,57 @@ import (
 	"recsysd.dev/recsysd/internal/resource"
 )
 
-// inherit holds the creation of entries that must not start empty while what they may be the new name of stands unused.
+// inherit holds entries that must not start empty while what they may be the new name of stands unused, and leaves the rest
+// of the old entry where it is.
 func (d *draft) inherit() {
 	if d.policy.Destroy {
 		return
 	}
-	waits := map[string]resource.Ref{} // entry -> what stands unused
+	heirs, testators := map[string]resource.Ref{}, map[string]resource.Ref{} // entry -> what keeps it from moving
 	for _, ref := range d.refs {
 		it := d.items[ref]
-		if it.want == nil || !it.want.InheritsFirst || it.live != nil {
+		if it.step.Verb != Create || !it.want.InheritsFirst {
 			continue
 		}
-		unused, ok := d.unused(ref.Kind)
-		if !ok {
-			continue
+		unused := d.unused(ref.Kind)
+		for _, old := range unused {
+			if old.step.Verb != Delete { // what is free to go takes its entry along
+				testators[old.live.Entry] = ref
+			}
 		}
-		if it.want.Entry != "" {
-			waits[it.want.Entry] = unused
+		if len(unused) > 0 {
+			heirs[it.want.Entry] = unused[0].ref
+			it.demote(fmt.Sprintf("would start empty while %s stands unused: give the entry its old name, or let go of what that holds", unused[0].ref))
 		}
-		it.holdCreate(unused)
 	}
 	for _, ref := range d.refs {
 		it := d.items[ref]
-		if unused, ok := waits[it.step.Entry]; ok && it.want != nil {
-			it.holdCreate(unused)
+		if old, ok := heirs[it.step.Entry]; ok && it.step.Entry != "" && it.step.Verb == Create {
+			it.demote(fmt.Sprintf("its entry would start empty while %s stands unused", old))
+		}
+		if heir, ok := testators[it.step.Entry]; ok && it.step.Entry != "" && it.step.Verb == Delete {
+			it.demote(fmt.Sprintf("is no longer wanted; its entry may have been renamed to that of %s, which is held", heir))
 		}
 	}
 }
 
-func (it *item) holdCreate(unused resource.Ref) {
-	if it.step.Verb == Create {
-		it.step.Verb, it.step.Held = Hold, Create
-		it.step.Why = fmt.Sprintf("would start empty while %s stands unused: give this entry the old name, or let go of the old one", unused)
-	}
-}
-
-// unused finds an owned resource of that kind that nothing asks for any longer.
-func (d *draft) unused(kind string) (resource.Ref, bool) {
+// unused are the owned resources of a kind that nothing asks for any longer.
+func (d *draft) unused(kind string) []*item {
+	var out []*item
 	for _, ref := range d.refs {
-		it := d.items[ref]
-		if ref.Kind == kind && it.want == nil && it.live != nil && it.live.Owned {
-			return ref, true
+		if it := d.items[ref]; ref.Kind == kind && it.want == nil && it.live != nil && it.live.Owned {
+			out = append(out, it)
 		}
 	}
-	return resource.Ref{}, false
+	return out
+}
+
+// demote turns a step into a hold of what it would have done.
+func (it *item) demote(why string) {
+	it.step = Step{
+		Ref: it.ref, Verb: Hold, Held: it.step.Verb, Why: why, Drift: it.step.Drift, Entry: it.step.Entry,
+		Usable: it.live != nil && it.live.State.Usable(),
+	}
 }
 
 // spread carries every recreation on to what lives in the resource, or holds it if one of those may not go.
@@ -62,9 +69,7 @@ func (d *draft) spread() {
 		}
 		for _, in := range d.dwellers(root) {
 			if why := d.stuck(in); why != "" {
-				root.step.Verb, root.step.Held = Hold, Recreate
-				root.step.Usable = root.live.State.Usable()
-				root.step.Why = fmt.Sprintf("%s; held because %s lives in it: %s", root.step.Why, in.ref, why)
+				root.demote(fmt.Sprintf("%s; %s lives in it: %s", root.step.Why, in.ref, why))
 				break
 			}
 		}
@@ -75,12 +80,11 @@ func (d *draft) spread() {
 			continue
 		}
 		for _, in := range d.dwellers(root) {
-			if in.want == nil || in.step.Verb == "" {
-				continue // on its way out by itself, or none of ours
+			if in.want == nil || !in.live.Owned {
+				continue // on its way out by itself, or part of what it lives in
 			}
-			in.step.Verb, in.step.Held, in.step.Within, in.step.Usable = Recreate, "", true, false
-			in.step.Drift = in.live.Diff
-			in.step.Why = fmt.Sprintf("lives in %s, which is made anew", ref)
+			why := fmt.Sprintf("lives in %s, which is made anew", ref)
+			in.step = Step{Ref: in.ref, Verb: Recreate, Why: why, Drift: in.live.Diff, Within: true, Entry: in.step.Entry}
 		}
 	}
 }
@@ -111,7 +115,7 @@ func (d *draft) stuck(it *item) string {
 	switch {
 	case it.live.State == resource.Unknown:
 		return "it could not be read"
-	case !it.live.Owned && it.want != nil && it.want.Shared:
+	case it.part():
 		return ""
 	case !it.live.Owned:
 		return "it is not ours"
@@ -120,7 +124,8 @@ func (d *draft) stuck(it *item) string {
 	case d.suspended(it) != "":
 		return d.suspended(it)
 	case it.live.Locked || it.live.State == resource.Busy || it.want != nil && it.want.Observe:
-		return d.restrained(it)
+		why, _ := d.restrained(it)
+		return why
 	}
 	return d.protected(it)
 }
@@ -133,9 +138,9 @@ func (d *draft) findStanding() map[resource.Ref]string {
 		if it.step.Verb != Delete {
 			continue
 		}
-		for _, dep := range it.dependents {
-			if d.stays(d.items[dep], ref) {
-				found[ref] = fmt.Sprintf("%s stands on it and stays", dep)
+		for _, dep := range d.above(it) {
+			if d.stays(dep, it) {
+				found[ref] = fmt.Sprintf("%s stands on it and stays", dep.ref)
 				break
 			}
 		}
@@ -143,18 +148,34 @@ func (d *draft) findStanding() map[resource.Ref]string {
 	return found
 }
 
-// stays reports whether dep goes on standing on ref once the plan is through.
-func (d *draft) stays(dep *item, ref resource.Ref) bool {
+// above is what stands on it, and what lives in it at any depth.
+func (d *draft) above(it *item) []*item {
+	out := d.dwellers(it)
+	for _, ref := range it.dependents {
+		if dep := d.items[ref]; !slices.Contains(out, dep) {
+			out = append(out, dep)
+		}
+	}
+	return out
+}
+
+// stays reports whether dep goes on standing on it once the plan is through.
+func (d *draft) stays(dep, it *item) bool {
 	if dep.step.Verb == Delete || dep.step.Within {
 		return false
 	}
-	if asked, _ := on(dep.wants(d.policy), ref); asked {
+	if asked, _ := on(dep.wants(d.policy), it.ref); asked {
 		return true
 	}
-	if d.policy.Destroy && !dep.live.Owned && dep.want != nil && dep.want.Shared {
-		return false // part of what it lives in, such as a namespace that comes with a cluster
+	if dep.part() && d.policy.Destroy {
+		return false
 	}
 	return !dep.letsGo()
+}
+
+// part reports whether a resource that is not ours belongs to what it lives in, as a namespace may that comes with a cluster.
+func (it *item) part() bool {
+	return it.live != nil && !it.live.Owned && it.want != nil && it.want.Shared
 }
 
 // letsGo reports whether the step of a dependent rewrites it as it is wanted.

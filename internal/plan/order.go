@@ -88,14 +88,10 @@ func (d *draft) upon(it *item) []resource.Ref {
 		return nil
 	}
 	var after []resource.Ref
-	for _, ref := range it.dependents {
-		dep := d.items[ref]
-		if stood, _ := on(dep.stands(), it.ref); !stood {
-			continue
-		}
+	for _, dep := range d.above(it) {
 		gone := dep.step.Verb == Delete || dep.step.Within
-		if gone || it.step.Verb == Delete && dep.letsGo() {
-			after = append(after, ref)
+		if stood, _ := on(dep.stands(), it.ref); gone || stood && it.step.Verb == Delete && dep.letsGo() {
+			after = append(after, dep.ref)
 		}
 	}
 	return after

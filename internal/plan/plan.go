@@ -47,7 +47,8 @@ type Step struct {
 	Why   string // one clause, for people
 	Drift []resource.Change
 	// After are the resources that must be ready for this step: usable, and through with a step of their own; gone, where
-	// both are removals. One that has no step in the plan is not there and will not be: the step waits.
+	// both are removals; rewritten, where this step removes what they stood on. One that has no step in the plan is not
+	// there and will not be: the step waits.
 	After []resource.Ref
 	// Usable: others may build on the resource as it is now, whatever becomes of this step.
 	Usable bool

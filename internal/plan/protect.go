@@ -1,6 +1,11 @@
 package plan
 
-import "recsysd.dev/recsysd/internal/resource"
+import (
+	"slices"
+	"strings"
+
+	"recsysd.dev/recsysd/internal/resource"
+)
 
 // lifetime is the stricter of what the wanted and the live form say: a form that knows less must not free the resource.
 func (it *item) lifetime() resource.Lifetime {
@@ -35,13 +40,13 @@ func (d *draft) protected(it *item) string {
 }
 
 // marks are the notes of recsysd's own that are due on a live resource: those that its kind compares, and the one that
-// says since which commit it may go.
+// says since which commit it may go. The latter is no business of a stack or resource that is only looked at.
 func (d *draft) marks(it *item) []resource.Change {
 	if it.want == nil {
 		return nil
 	}
 	due := only(it.live.Diff, func(c resource.Change) bool { return c.Mark })
-	if it.lifetime() != resource.Stateful {
+	if it.lifetime() != resource.Stateful || d.policy.Observe || it.want.Observe {
 		return due
 	}
 	mark := it.live.Unprotected
@@ -52,4 +57,29 @@ func (d *draft) marks(it *item) []resource.Change {
 		due = append(due, resource.Change{Field: resource.FieldUnprotected, Have: mark, Mark: true})
 	}
 	return due
+}
+
+// differences are all that differs, whatever of it a step may change.
+func (d *draft) differences(it *item) []resource.Change {
+	unmarked := only(it.live.Diff, func(c resource.Change) bool { return !c.Mark })
+	if !it.live.Owned {
+		return it.live.Diff
+	}
+	return slices.Concat(unmarked, d.marks(it))
+}
+
+// noted says what a step that writes marks alone is for.
+func noted(marks []resource.Change) string {
+	var notes []string
+	for _, c := range marks {
+		switch {
+		case c.Field != resource.FieldUnprotected:
+			notes = append(notes, "a mark differs: "+c.Field)
+		case c.Want == "":
+			notes = append(notes, "is protected again: the mark that it may go is taken back")
+		default:
+			notes = append(notes, "is unprotected: the mark says that it may go with a later commit")
+		}
+	}
+	return strings.Join(notes, "; ")
 }

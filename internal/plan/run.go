@@ -121,9 +121,12 @@ func (r *run) ready(ctx context.Context, i int) bool {
 }
 
 // clears reports whether step s may go on as far as before is concerned. What is only removed in this run clears the way for
-// another removal, never for something that is built.
+// another removal, never for something that is built; what is rewritten clears it for a removal only once that has been done.
 func (r *run) clears(s, before Step, was Result) bool {
-	if (before.Within || before.Verb == Delete) && !s.removes() {
+	switch gone := before.Verb == Delete || before.Within; {
+	case gone && !s.removes():
+		return false
+	case s.Verb == Delete && !gone && was.Outcome != OK:
 		return false
 	}
 	return was.Usable

@@ -1,0 +1,58 @@
+package view
+
+import (
+	"fmt"
+	"io"
+	"slices"
+	"time"
+
+	"recsysd.dev/recsysd/internal/reconcile"
+	"recsysd.dev/recsysd/internal/resource"
+)
+
+// Drift is what was found changed behind the stack's back and is not put back yet.
+type Drift struct {
+	Stack     string          `json:"stack"`
+	Resources []ResourceDrift `json:"resources"`
+}
+
+// ResourceDrift is one resource in drift.
+type ResourceDrift struct {
+	Kind  string    `json:"kind"`
+	Name  string    `json:"name"`
+	Since time.Time `json:"since"` // when a pass saw it first
+	Drift []Change  `json:"drift"`
+}
+
+// DriftOf shows the drift that the last pass left; nil is a stack before its first pass.
+func DriftOf(stack string, p *reconcile.Pass) Drift {
+	v := Drift{Stack: stack, Resources: []ResourceDrift{}}
+	if p == nil {
+		return v
+	}
+	for ref, d := range p.Drift() {
+		v.Resources = append(v.Resources, ResourceDrift{Kind: ref.Kind, Name: ref.Name, Since: d.Since, Drift: changes(d.Fields)})
+	}
+	slices.SortFunc(v.Resources, func(a, b ResourceDrift) int {
+		return resource.Ref{Kind: a.Kind, Name: a.Name}.Compare(resource.Ref{Kind: b.Kind, Name: b.Name})
+	})
+	return v
+}
+
+// Text writes the drift for people.
+func (v Drift) Text(w io.Writer, p Paint, now time.Time) error {
+	if len(v.Resources) == 0 {
+		_, err := fmt.Fprintf(w, "%s: no drift\n", v.Stack)
+		return err
+	}
+	for _, r := range v.Resources {
+		head := p.as(change, r.Kind+"/"+plain(r.Name))
+		if _, err := fmt.Fprintf(w, "%s  for %s\n", head, ago(now.Sub(r.Since))); err != nil {
+			return err
+		}
+		if err := fields(w, p, r.Drift, nil); err != nil {
+			return err
+		}
+	}
+	return nil
+}

@@ -1,0 +1,61 @@
+package view
+
+import (
+	"fmt"
+	"io"
+	"strings"
+	"time"
+)
+
+// History is the last passes of a stack that did something, newest first.
+type History struct {
+	Stack  string        `json:"stack"`
+	Passes []HistoryPass `json:"passes"`
+}
+
+// HistoryPass is one pass, or several in a row without a step.
+type HistoryPass struct {
+	Start     time.Time     `json:"start"`
+	End       time.Time     `json:"end"`
+	Attempted string        `json:"attempted"`
+	Applied   string        `json:"applied"`
+	Outcome   string        `json:"outcome"`
+	Error     string        `json:"error"`
+	Steps     []HistoryStep `json:"steps"`
+}
+
+// HistoryStep is one step that was due.
+type HistoryStep struct {
+	Kind    string   `json:"kind"`
+	Name    string   `json:"name"`
+	Verb    string   `json:"verb"`
+	Outcome string   `json:"outcome"`
+	Why     string   `json:"why"`
+	Drift   []Change `json:"drift"`
+}
+
+// Text writes the history for people.
+func (v History) Text(w io.Writer, p Paint) error {
+	var b strings.Builder
+	for _, pass := range v.Passes {
+		colour := map[string]string{"converged": good, "failed": bad, "invalid": bad}[pass.Outcome]
+		fmt.Fprintf(&b, "%s  %s  %s  took %s\n", pass.Start.Local().Format(time.DateTime), p.as(colour, pass.Outcome),
+			commit(pass.Attempted), pass.End.Sub(pass.Start).Round(time.Millisecond))
+		for _, line := range strings.Split(pass.Error, "\n") {
+			if line != "" {
+				fmt.Fprintf(&b, "    %s\n", p.as(bad, line))
+			}
+		}
+		for _, s := range pass.Steps {
+			fmt.Fprintf(&b, "    %-8s %s/%s  %s  %s\n", s.Verb, s.Kind, plain(s.Name), s.Outcome, plain(s.Why))
+			if err := fields(&b, p, s.Drift, nil); err != nil {
+				return err
+			}
+		}
+	}
+	if len(v.Passes) == 0 {
+		fmt.Fprintf(&b, "%s: no pass yet\n", v.Stack)
+	}
+	_, err := io.WriteString(w, b.String())
+	return err
+}

@@ -1,0 +1,138 @@
+package view
+
+import (
+	"fmt"
+	"io"
+	"maps"
+	"slices"
+	"strings"
+
+	"recsysd.dev/recsysd/internal/plan"
+	"recsysd.dev/recsysd/internal/reconcile"
+)
+
+// Plan is what a pass does, or would do.
+type Plan struct {
+	Stack    string            `json:"stack"`
+	Revision string            `json:"revision"`
+	Steps    []PlanStep        `json:"steps"`
+	Summary  Summary           `json:"summary"`
+	Blind    map[string]string `json:"blind"` // by kind, why it could not be observed
+	Notices  []string          `json:"notices"`
+}
+
+// PlanStep is one step of a Plan. Drift lists every field that differs, changes too.
+type PlanStep struct {
+	Kind        string   `json:"kind"`
+	Name        string   `json:"name"`
+	Verb        string   `json:"verb"`
+	Why         string   `json:"why"`
+	Drift       []Change `json:"drift"`
+	USDPerMonth *Delta   `json:"usdPerMonth"` // null until priced
+	Holds       string   `json:"holds"`       // of a hold: the verb that it holds back, keep if there is no difference
+
+	recreate map[string]bool // fields that cannot change in place
+}
+
+// Delta is a price before and after a step.
+type Delta struct {
+	Before *float64 `json:"before"`
+	After  *float64 `json:"after"`
+}
+
+// Summary counts the steps by verb.
+type Summary struct {
+	Keep     int `json:"keep"`
+	Create   int `json:"create"`
+	Update   int `json:"update"`
+	Recreate int `json:"recreate"`
+	Delete   int `json:"delete"`
+	Hold     int `json:"hold"`
+}
+
+// PlanOf shows the plan of a pass.
+func PlanOf(p reconcile.Pass) Plan {
+	v := Plan{
+		Stack: p.Stack, Revision: p.Attempted, Steps: []PlanStep{}, Blind: p.Plan.Blind, Notices: p.Plan.Notices,
+	}
+	if v.Blind == nil {
+		v.Blind = map[string]string{}
+	}
+	if v.Notices == nil {
+		v.Notices = []string{}
+	}
+	counters := map[plan.Verb]*int{
+		plan.Keep: &v.Summary.Keep, plan.Create: &v.Summary.Create, plan.Update: &v.Summary.Update,
+		plan.Recreate: &v.Summary.Recreate, plan.Delete: &v.Summary.Delete, plan.Hold: &v.Summary.Hold,
+	}
+	for _, s := range p.Plan.Steps {
+		*counters[s.Verb]++
+		step := PlanStep{
+			Kind: s.Ref.Kind, Name: s.Ref.Name, Verb: string(s.Verb), Why: s.Why, Drift: changes(s.Drift),
+			Holds: string(s.Held), recreate: map[string]bool{},
+		}
+		for _, c := range s.Drift {
+			step.recreate[c.Field] = c.Recreate
+		}
+		v.Steps = append(v.Steps, step)
+	}
+	return v
+}
+
+// signs and colours of the verbs in text. A keep is not shown.
+var verbs = map[plan.Verb]struct{ sign, colour, summary string }{
+	plan.Create:   {"+", good, "to create"},
+	plan.Update:   {"~", change, "to update"},
+	plan.Recreate: {"±", bad, "to recreate"},
+	plan.Delete:   {"-", bad, "to delete"},
+	plan.Hold:     {"!", change, "held"},
+	plan.Keep:     {"", "", "unchanged"},
+}
+
+// Text writes a plan for people: what is to be done in its order, per field what is wanted and what is there, and why.
+func (v Plan) Text(w io.Writer, p Paint) error {
+	var b strings.Builder
+	fmt.Fprintf(&b, "%s at %s\n", p.as(strong, v.Stack), Short(v.Revision))
+	for _, s := range v.Steps {
+		verb := verbs[plan.Verb(s.Verb)]
+		if verb.sign == "" {
+			continue
+		}
+		fmt.Fprintf(&b, "\n%s  %s\n", p.as(verb.colour, fmt.Sprintf("%s %-8s %s/%s", verb.sign, s.Verb, s.Kind, plain(s.Name))), plain(s.Why))
+		if err := fields(&b, p, s.Drift, s.recreate); err != nil {
+			return err
+		}
+	}
+	for _, kind := range slices.Sorted(maps.Keys(v.Blind)) {
+		fmt.Fprintf(&b, "\n%s  %s\n", p.as(bad, "? blind    "+kind), plain(v.Blind[kind]))
+	}
+	for _, n := range v.Notices {
+		fmt.Fprintf(&b, "\n%s\n", p.as(faint, "notice: "+plain(n)))
+	}
+	fmt.Fprintf(&b, "\n%s\n", v.Summary.text())
+	_, err := io.WriteString(w, b.String())
+	return err
+}
+
+func (s Summary) text() string {
+	var parts []string
+	for _, c := range []struct {
+		verb plan.Verb
+		n    int
+	}{
+		{plan.Create, s.Create}, {plan.Update, s.Update}, {plan.Recreate, s.Recreate}, {plan.Delete, s.Delete},
+		{plan.Hold, s.Hold}, {plan.Keep, s.Keep},
+	} {
+		if c.n > 0 {
+			parts = append(parts, fmt.Sprintf("%d %s", c.n, verbs[c.verb].summary))
+		}
+	}
+	switch {
+	case len(parts) == 0:
+		return "Nothing to do: nothing is wanted and nothing is there."
+	case s.Create+s.Update+s.Recreate+s.Delete == 0:
+		return "Nothing to do: " + strings.Join(parts, ", ") + "."
+	default:
+		return strings.Join(parts, ", ") + "."
+	}
+}

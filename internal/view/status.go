@@ -1,0 +1,208 @@
+package view
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"maps"
+	"slices"
+	"strings"
+	"time"
+
+	"recsysd.dev/recsysd/internal/plan"
+	"recsysd.dev/recsysd/internal/reconcile"
+	"recsysd.dev/recsysd/internal/resource"
+)
+
+// Status is where every stack of a daemon stands.
+type Status struct {
+	Stacks []StackStatus `json:"stacks"`
+	// ConfigError is why the configuration as it is in its file now is not the one in force; "" if it is.
+	ConfigError string `json:"configError"`
+}
+
+// StackStatus is what the last pass of one stack came to.
+type StackStatus struct {
+	Name          string            `json:"name"`
+	Attempted     string            `json:"attempted"`
+	Applied       string            `json:"applied"`
+	LastPass      *time.Time        `json:"lastPass"`      // null before the first
+	LastConverged *time.Time        `json:"lastConverged"` // null if it never was
+	Converged     bool              `json:"converged"`
+	Error         string            `json:"error"`
+	Suspended     string            `json:"suspended"` // the reason, or ""
+	Outputs       map[string]string `json:"outputs"`   // by ENTRY.KEY, such as clusters.primary.endpoint
+	Resources     []ResourceStatus  `json:"resources"`
+	Blind         map[string]string `json:"blind"` // by kind, why it could not be observed
+	Notices       []string          `json:"notices"`
+}
+
+// ResourceStatus is one resource, wanted or ours.
+type ResourceStatus struct {
+	Kind   string         `json:"kind"`
+	Name   string         `json:"name"`
+	State  resource.State `json:"state"`
+	Usable bool           `json:"usable"`
+	Drift  int            `json:"drift"`  // fields
+	Held   string         `json:"held"`   // the reason, or ""
+	Detail string         `json:"detail"` // what it is doing, or what is wrong with it
+}
+
+// StackOf shows a stack by its last pass; a nil pass is a stack before its first. lastConverged may be zero.
+func StackOf(name string, p *reconcile.Pass, lastConverged time.Time) StackStatus {
+	v := StackStatus{
+		Name: name, Outputs: map[string]string{}, Resources: []ResourceStatus{}, Blind: map[string]string{}, Notices: []string{},
+	}
+	if p == nil {
+		return v
+	}
+	v.Attempted, v.Applied, v.LastPass = p.Attempted, p.Applied, &p.End
+	v.Converged, v.Suspended, v.Outputs = p.Converged(), p.Suspended, Outputs(*p)
+	if !lastConverged.IsZero() {
+		v.LastConverged = &lastConverged
+	}
+	if err := errors.Join(p.SourceErr, p.StackErr, p.Err); err != nil {
+		v.Error = err.Error()
+	}
+	maps.Copy(v.Blind, p.Plan.Blind)
+	v.Notices = append(v.Notices, p.Plan.Notices...)
+	seen, drift := p.Observed(), p.Drift()
+	for i, s := range p.Plan.Steps {
+		o := seen[s.Ref] // the zero observation is of what is absent
+		r := ResourceStatus{
+			Kind: s.Ref.Kind, Name: s.Ref.Name, State: o.State, Usable: s.Usable, Drift: len(drift[s.Ref].Fields), Detail: o.Detail,
+		}
+		if s.Verb == plan.Hold {
+			r.Held = s.Why
+		}
+		if i < len(p.Results) {
+			r.Usable = p.Results[i].Usable
+			if err := p.Results[i].Err; err != nil {
+				r.Detail = strings.TrimPrefix(r.Detail+"; "+err.Error(), "; ")
+			}
+		}
+		v.Resources = append(v.Resources, r)
+	}
+	return v
+}
+
+// Outputs is what a stack is used by: an endpoint, a URL, a path, an address, each under the entry of the stack file that it belongs to.
+func Outputs(p reconcile.Pass) map[string]string {
+	entries := map[resource.Ref]string{}
+	for _, r := range p.Want {
+		entries[r.Ref] = r.Entry
+	}
+	out := map[string]string{}
+	for _, o := range p.Seen {
+		entry, wanted := entries[o.Ref]
+		if !wanted {
+			continue
+		}
+		for key, value := range o.Outputs {
+			out[entry+"."+key] = value
+		}
+	}
+	return out
+}
+
+// Text writes a status for people. now is only used to say how long ago something was.
+func (v Status) Text(w io.Writer, p Paint, now time.Time) error {
+	if v.ConfigError != "" {
+		if _, err := fmt.Fprintf(w, "%s\n\n", p.as(bad, "the configuration was not reloaded: "+v.ConfigError)); err != nil {
+			return err
+		}
+	}
+	for i, s := range v.Stacks {
+		if i > 0 {
+			fmt.Fprintln(w)
+		}
+		if err := s.Text(w, p, now); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// Text writes one stack's status for people.
+func (v StackStatus) Text(w io.Writer, p Paint, now time.Time) error {
+	var b strings.Builder
+	word, colour := v.word()
+	fmt.Fprintf(&b, "%s  %s", p.as(strong, v.Name), p.as(colour, word))
+	if v.LastPass != nil {
+		fmt.Fprintf(&b, "  at %s, looked %s ago", commit(v.Attempted), ago(now.Sub(*v.LastPass)))
+	}
+	if v.Applied != v.Attempted && v.Applied != "" {
+		fmt.Fprintf(&b, "; %s is the last that converged", Short(v.Applied))
+	}
+	b.WriteByte('\n')
+	for _, line := range strings.Split(v.Error, "\n") {
+		if line != "" {
+			fmt.Fprintf(&b, "  %s\n", p.as(bad, line))
+		}
+	}
+	for _, kind := range slices.Sorted(maps.Keys(v.Blind)) {
+		fmt.Fprintf(&b, "  %s\n", p.as(bad, "blind to "+kind+": "+plain(v.Blind[kind])))
+	}
+	if err := v.resources(&b, p); err != nil {
+		return err
+	}
+	for _, n := range v.Notices {
+		fmt.Fprintf(&b, "  %s\n", p.as(faint, "notice: "+plain(n)))
+	}
+	_, err := io.WriteString(w, b.String())
+	return err
+}
+
+func (v StackStatus) resources(w io.Writer, p Paint) error {
+	if len(v.Resources) == 0 {
+		return nil
+	}
+	var t table
+	t.row(faint, "RESOURCE", "STATE", "DRIFT", "")
+	for _, r := range v.Resources {
+		drift, colour := "-", ""
+		if r.Drift > 0 {
+			drift, colour = fmt.Sprint(r.Drift), change
+		}
+		if !r.Usable {
+			colour = change
+		}
+		if r.State == resource.Broken || r.State == resource.Unknown {
+			colour = bad
+		}
+		note := plain(r.Detail)
+		if r.Held != "" {
+			note = strings.TrimSuffix("held: "+plain(r.Held)+"; "+note, "; ")
+		}
+		t.row(colour, r.Kind+"/"+plain(r.Name), r.State.String(), drift, note)
+	}
+	return t.write(w, p, "  ")
+}
+
+// Word says in a word where the stack stands.
+func (v StackStatus) Word() string {
+	word, _ := v.word()
+	return word
+}
+
+func (v StackStatus) word() (word, colour string) {
+	switch {
+	case v.LastPass == nil:
+		return "no pass yet", faint
+	case v.Suspended != "":
+		return "suspended: " + plain(v.Suspended), change
+	case v.Error != "":
+		return "failing", bad
+	case v.Converged:
+		return "converged", good
+	default:
+		return "converging", change
+	}
+}
+
+func commit(hash string) string {
+	if hash == "" {
+		return "no revision"
+	}
+	return Short(hash)
+}

@@ -1,0 +1,158 @@
+// Package view shows passes to people and to their programs: plan, status, history and drift, each as a struct whose JSON keys
+// are a contract (they stay, more may come) and as text for a terminal. It computes nothing that a pass does not say, reads no
+// clock and masks nothing: secrets are masked before they come into a pass.
+package view
+
+import (
+	"encoding/json"
+	"fmt"
+	"io"
+	"strconv"
+	"strings"
+	"text/tabwriter"
+	"time"
+	"unicode"
+
+	"recsysd.dev/recsysd/internal/resource"
+)
+
+// JSON writes v as programs get it: indented, one document, a newline at the end.
+func JSON(w io.Writer, v any) error {
+	e := json.NewEncoder(w)
+	e.SetIndent("", "  ")
+	e.SetEscapeHTML(false)
+	return e.Encode(v)
+}
+
+// Change is one field that differs.
+type Change struct {
+	Field   string `json:"field"`
+	Want    string `json:"want"`
+	Have    string `json:"have"`
+	Manager string `json:"manager"` // who set have, where that is known
+}
+
+// changes is never nil, so that JSON has an empty list.
+func changes(cs []resource.Change) []Change {
+	out := make([]Change, 0, len(cs))
+	for _, c := range cs {
+		out = append(out, Change{c.Field, c.Want, c.Have, c.Manager})
+	}
+	return out
+}
+
+// Paint colours text for a terminal. The zero value does not.
+type Paint struct{ On bool }
+
+// The few colours that are used, by what they say.
+const (
+	good   = "32"
+	change = "33"
+	bad    = "31"
+	faint  = "2"
+	strong = "1"
+)
+
+func (p Paint) as(colour, s string) string {
+	if !p.On || s == "" {
+		return s
+	}
+	return "\x1b[" + colour + "m" + s + "\x1b[0m"
+}
+
+// maxValue is how much of a value is shown in text; JSON has all of it.
+const maxValue = 120
+
+// plain makes any text safe for one line of a terminal: what is live may have been written by anybody.
+func plain(s string) string {
+	if strings.ContainsFunc(s, func(r rune) bool { return !unicode.IsPrint(r) }) {
+		s = strconv.Quote(s)
+	}
+	if r := []rune(s); len(r) > maxValue {
+		s = string(r[:maxValue]) + "…"
+	}
+	return s
+}
+
+// value shows an empty text as such.
+func value(s string) string {
+	if s == "" {
+		return "(none)"
+	}
+	return plain(s)
+}
+
+// Short is how a commit is named to people: its first 12 digits.
+func Short(commit string) string {
+	if len(commit) > 12 {
+		return commit[:12]
+	}
+	return commit
+}
+
+// ago tells a time span roughly, as people do.
+func ago(d time.Duration) string {
+	switch {
+	case d < 0:
+		return "0s"
+	case d < 2*time.Minute:
+		return fmt.Sprintf("%ds", int(d.Seconds()))
+	case d < 2*time.Hour:
+		return fmt.Sprintf("%dm", int(d.Minutes()))
+	case d < 48*time.Hour:
+		return fmt.Sprintf("%dh", int(d.Hours()))
+	default:
+		return fmt.Sprintf("%dd", int(d.Hours()/24))
+	}
+}
+
+// fields lists, per field, what is wanted and what is there.
+func fields(w io.Writer, p Paint, cs []Change, recreate map[string]bool) error {
+	var t table
+	for _, c := range cs {
+		var notes []string
+		if c.Manager != "" {
+			notes = append(notes, "set by "+plain(c.Manager))
+		}
+		if recreate[c.Field] {
+			notes = append(notes, "cannot change in place")
+		}
+		t.row("", plain(c.Field), "want "+value(c.Want), "have "+value(c.Have), strings.Join(notes, ", "))
+	}
+	return t.write(w, p, "        ")
+}
+
+// A table lines columns up. Colours would upset the widths, so a whole line is painted or none.
+type table struct {
+	rows  [][]string
+	paint []string
+}
+
+func (t *table) row(colour string, cells ...string) {
+	t.rows = append(t.rows, cells)
+	t.paint = append(t.paint, colour)
+}
+
+func (t *table) write(w io.Writer, p Paint, indent string) error {
+	var b strings.Builder
+	tw := tabwriter.NewWriter(&b, 0, 0, 2, ' ', 0)
+	for _, cells := range t.rows {
+		fmt.Fprintln(tw, strings.Join(cells, "\t"))
+	}
+	if err := tw.Flush(); err != nil {
+		return err
+	}
+	for i, line := range strings.Split(strings.TrimSuffix(b.String(), "\n"), "\n") {
+		if i >= len(t.rows) {
+			break
+		}
+		line = strings.TrimRight(line, " ")
+		if t.paint[i] != "" {
+			line = p.as(t.paint[i], line)
+		}
+		if _, err := fmt.Fprintln(w, strings.TrimRight(indent+line, " ")); err != nil {
+			return err
+		}
+	}
+	return nil
+}

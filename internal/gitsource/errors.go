@@ -1,14 +1,19 @@
 package gitsource
 
 import (
+	"bytes"
 	"context"
+	"encoding/hex"
 	"errors"
 	"fmt"
+	"io"
 	"net/http"
 	"net/url"
 	"strings"
 	"unicode"
 
+	"github.com/go-git/go-git/v5/plumbing"
+	"github.com/go-git/go-git/v5/plumbing/protocol/packp"
 	"github.com/go-git/go-git/v5/plumbing/transport"
 	githttp "github.com/go-git/go-git/v5/plumbing/transport/http"
 )
@@ -16,16 +21,23 @@ import (
 // ErrRewritten is in the error of a branch whose newest commit does not descend from the last one that was accepted.
 var ErrRewritten = errors.New("the branch was rewritten")
 
+// errSHA256 is the answer for a repository in the newer object format, which go-git does not read.
+var errSHA256 = errors.New("the repository uses SHA-256 for its objects, which is not supported")
+
 // errPackTooLarge is the end of a download that would exceed maxBytes.
 type errPackTooLarge int64
 
 func (e errPackTooLarge) Error() string {
-	return fmt.Sprintf("the commit's pack is larger than %s (git.maxBytes)", mebibytes(int64(e)))
+	return fmt.Sprintf("the pack is larger than %s (git.maxBytes)", binarySize(int64(e)))
 }
 
-func mebibytes(n int64) string {
-	if n%(1<<20) == 0 {
+// binarySize writes a number of bytes as a configuration would.
+func binarySize(n int64) string {
+	switch {
+	case n%(1<<20) == 0:
 		return fmt.Sprintf("%dMiB", n>>20)
+	case n%(1<<10) == 0:
+		return fmt.Sprintf("%dKiB", n>>10)
 	}
 	return fmt.Sprintf("%d bytes", n)
 }
@@ -49,8 +61,13 @@ func (s *Source) explain(ctx context.Context, err error) error {
 }
 
 func (s *Source) reason(ctx context.Context, err error) string {
+	var unexpected *plumbing.UnexpectedError // hides what it wraps
+	if errors.As(err, &unexpected) {
+		err = unexpected.Err
+	}
 	var status *githttp.Err
 	var address *url.Error
+	var garbage *packp.ErrUnexpectedData
 	switch cause := context.Cause(ctx); {
 	case cause != nil && !errors.As(err, new(errPackTooLarge)):
 		return cause.Error()
@@ -67,10 +84,21 @@ func (s *Source) reason(ctx context.Context, err error) string {
 		return "the repository is empty: it has no commit yet"
 	case errors.As(err, &status):
 		return fmt.Sprintf("the server answers %d %s", status.StatusCode(), http.StatusText(status.StatusCode()))
+	case errors.Is(err, io.ErrUnexpectedEOF):
+		return "the server ended the connection in the middle"
+	case errors.As(err, &garbage) && isSHA256(garbage.Data):
+		return errSHA256.Error()
 	case errors.As(err, &address): // repeats the URL
 		err = address.Err
 	}
 	return printable(s.withoutSecrets(err.Error()))
+}
+
+// isSHA256 tells whether a line of a listing goes on with the rest of a longer hash where a SHA-1 has ended.
+func isSHA256(rest []byte) bool {
+	hash, _, found := bytes.Cut(rest, []byte(" "))
+	_, err := hex.DecodeString(string(hash))
+	return found && len(hash) == 24 && err == nil
 }
 
 func from(file string) string {

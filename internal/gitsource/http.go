@@ -1,6 +1,7 @@
 package gitsource
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -8,6 +9,7 @@ import (
 	"net/http"
 	"os"
 	"strings"
+	"time"
 
 	"github.com/go-git/go-git/v5/plumbing/transport"
 	githttp "github.com/go-git/go-git/v5/plumbing/transport/http"
@@ -19,7 +21,10 @@ const maxListing = 16 << 20
 // openHTTP returns how to begin a conversation over https. The token is read anew each time, so a file that was renewed
 // counts at the next poll. Cookies, ~/.netrc and credential helpers play no part.
 func openHTTP(a address, auth Auth) (func(context.Context) (transport.UploadPackSession, error), func()) {
-	base := http.DefaultTransport.(*http.Transport).Clone()
+	base := &http.Transport{
+		Proxy: http.ProxyFromEnvironment, ForceAttemptHTTP2: true,
+		MaxIdleConnsPerHost: 1, IdleConnTimeout: 90 * time.Second,
+	}
 	client := githttp.NewClient(&http.Client{Transport: &guardedTransport{base}})
 	open := func(context.Context) (transport.UploadPackSession, error) {
 		user, password, err := httpCredentials(a, auth)
@@ -42,18 +47,12 @@ func httpCredentials(a address, auth Auth) (user, password string, err error) {
 	if password == "" && auth.TokenFile == "" {
 		password, user = user, "" // https://TOKEN@host/…
 	}
-	if auth.Username != "" {
-		user = auth.Username
-	}
 	if auth.TokenFile != "" {
 		if password, err = readSecret(auth.TokenFile); err != nil {
 			return "", "", fmt.Errorf("tokenFile: %w", err)
 		}
 	}
-	if user == "" {
-		user = "git"
-	}
-	return user, password, nil
+	return cmp.Or(auth.Username, user, "git"), password, nil
 }
 
 // readSecret reads a small file that holds one secret. Its errors name the file, never the content.

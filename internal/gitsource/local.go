@@ -5,13 +5,13 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
+	"os"
 	"path/filepath"
 	"strings"
 
 	"github.com/fsnotify/fsnotify"
-	"github.com/go-git/go-billy/v5"
 	"github.com/go-git/go-billy/v5/osfs"
-	git "github.com/go-git/go-git/v5"
 	"github.com/go-git/go-git/v5/plumbing"
 	"github.com/go-git/go-git/v5/plumbing/cache"
 	"github.com/go-git/go-git/v5/plumbing/object"
@@ -30,21 +30,70 @@ type local struct {
 
 // open reads nothing but the repository's own configuration. It is opened anew each time, for git may have repacked it.
 func (l *local) open() (*filesystem.Storage, error) {
-	repo, err := git.PlainOpenWithOptions(l.path, &git.PlainOpenOptions{EnableDotGitCommonDir: true})
-	if errors.Is(err, git.ErrRepositoryNotExists) {
-		return nil, fmt.Errorf("there is no Git repository at %s", l.path)
-	}
+	dir, err := gitDir(l.path)
 	if err != nil {
 		return nil, err
 	}
-	opened, ok := repo.Storer.(*filesystem.Storage)
-	if !ok {
-		return nil, fmt.Errorf("the repository is stored in a %T, which cannot be read", repo.Storer)
-	}
-	return filesystem.NewStorageWithOptions(opened.Filesystem(), cache.NewObjectLRU(maxObject), filesystem.Options{
+	storage := filesystem.NewStorageWithOptions(osfs.New(dir), cache.NewObjectLRU(maxObject), filesystem.Options{
 		LargeObjectThreshold: maxObject,
 		AlternatesFS:         osfs.New("/"),
-	}), nil
+	})
+	config, err := storage.Config()
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", filepath.Join(dir, "config"), err)
+	}
+	extensions := config.Raw.Section("extensions")
+	if format := extensions.Option("objectFormat"); format != "" && format != "sha1" {
+		return nil, errSHA256
+	}
+	if kept := extensions.Option("refStorage"); kept != "" && kept != "files" {
+		return nil, fmt.Errorf("the repository keeps its references as %s, which is not supported", printable(kept))
+	}
+	return storage, nil
+}
+
+// gitDir finds the directory with the objects and branches, of a bare repository, a work tree or a linked work tree. It is
+// not sought in parent directories.
+func gitDir(path string) (string, error) {
+	dot := filepath.Join(path, ".git")
+	info, err := os.Stat(dot)
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		dot = filepath.Clean(path)
+	case err != nil:
+		return "", err
+	case !info.IsDir(): // of a linked work tree or a submodule
+		if dot, err = pointer(dot, "gitdir:"); err != nil {
+			return "", err
+		}
+	}
+	common, err := pointer(filepath.Join(dot, "commondir"), "")
+	if errors.Is(err, fs.ErrNotExist) {
+		common, err = dot, nil
+	}
+	if err != nil {
+		return "", err
+	}
+	if _, err := os.Stat(filepath.Join(common, "objects")); err != nil {
+		return "", fmt.Errorf("there is no Git repository at %s", path)
+	}
+	return common, nil
+}
+
+// pointer reads a path from a file, relative to it.
+func pointer(file, prefix string) (string, error) {
+	content, err := os.ReadFile(file)
+	if err != nil {
+		return "", err
+	}
+	to, found := strings.CutPrefix(strings.TrimSpace(string(content)), prefix)
+	if to = strings.TrimSpace(to); !found || to == "" {
+		return "", fmt.Errorf("%s does not say where the repository is", file)
+	}
+	if !filepath.IsAbs(to) {
+		to = filepath.Join(filepath.Dir(file), to)
+	}
+	return filepath.Clean(to), nil
 }
 
 func (l *local) list(context.Context) (listing, error) {
@@ -64,10 +113,14 @@ func (l *local) list(context.Context) (listing, error) {
 		heads[ref.Name().String()] = ref.Hash()
 		return nil
 	})
-	if err == nil {
-		_, err = branchTip(l.branch, heads)
+	if err != nil {
+		return nil, err
 	}
-	return nil, err
+	tip, err := branchTip(l.branch, heads)
+	if err != nil {
+		return nil, err
+	}
+	return &localListing{storage, tip}, nil // it has appeared just now
 }
 
 type localListing struct {
@@ -144,20 +197,12 @@ func (l *local) watch(ctx context.Context, changed chan<- struct{}) {
 // git replaces files, so it is the directories that must be watched. What cannot be watched is left to the poll.
 func (l *local) places(watcher *fsnotify.Watcher) func(name string) bool {
 	top := filepath.Clean(l.path)
-	storage, err := l.open()
-	if err == nil {
-		defer storage.Close()
-	}
-	var refs billy.Filesystem
-	if err == nil {
-		refs, err = storage.Filesystem().Chroot("refs") // of a linked worktree, the main repository's
-	}
+	dot, err := gitDir(l.path)
 	if err != nil { // until it appears
 		watcher.Add(filepath.Dir(top))
 		watcher.Add(top)
 		return func(name string) bool { return strings.HasPrefix(name, top) }
 	}
-	dot := filepath.Dir(refs.Root())
 	ref := filepath.Join(dot, filepath.FromSlash(branchRef(l.branch)))
 	for dir := filepath.Dir(ref); len(dir) >= len(dot); dir = filepath.Dir(dir) {
 		watcher.Add(dir) // one that does not exist yet is added when its parent changes

@@ -54,7 +54,7 @@ func openPack(ctx context.Context, file *os.File) (*pack, error) {
 	if err != nil {
 		return nil, err
 	}
-	p := &pack{file: file, size: info.Size(), made: cache.NewBufferLRU(2 * maxObject)}
+	p := &pack{file: file, size: info.Size(), made: cache.NewBufferLRU(maxObject)}
 	pending, err := p.scan(ctx)
 	if err != nil {
 		return nil, err
@@ -63,7 +63,7 @@ func openPack(ctx context.Context, file *os.File) (*pack, error) {
 	if err := p.resolve(ctx, pending); err != nil {
 		return nil, err
 	}
-	p.made.Clear()
+	p.made = cache.NewBufferLRU(maxObject / 8) // a snapshot stays small while it is held
 	return p, nil
 }
 

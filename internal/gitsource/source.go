@@ -183,17 +183,17 @@ func (s *Source) update(ctx context.Context, rewritten bool) (err error) {
 // prove returns ErrRewritten, with both commits and the way out, unless the tip is seen to descend from what was accepted.
 func (s *Source) prove(ctx context.Context, l listing, accepted string) error {
 	err := l.descends(ctx, plumbing.NewHash(accepted))
+	const out = "accept it once with recsysd sync --accept-rewrite"
 	var not errNotProven
-	var large errPackTooLarge
 	switch {
 	case errors.As(err, &not):
-	case errors.As(err, &large):
-		not = errNotProven("is not seen, within git.maxBytes of history, to descend from")
-	default:
-		return err
+		return fmt.Errorf("%w: %s, now the tip of %s, %s %s, the last commit accepted; %s, or set git.allowRewrite",
+			ErrRewritten, l.tip(), s.cfg.Branch, not, accepted, out)
+	case errors.As(err, new(errPackTooLarge)):
+		return fmt.Errorf("commit %s: what was pushed since %s is too much to see that the one descends from the other: %w; raise that, or %s",
+			l.tip(), accepted, err, out)
 	}
-	return fmt.Errorf("%w: %s, now the tip of %s, %s %s, the last commit accepted; accept it once with recsysd sync --accept-rewrite, or set git.allowRewrite",
-		ErrRewritten, l.tip(), s.cfg.Branch, not, accepted)
+	return err
 }
 
 // refuse remembers a verdict that another look at the same commit would not change; what may pass is tried again.

@@ -257,7 +257,7 @@ func TestDiskStaysBounded(t *testing.T) {
 	dir := t.TempDir()
 	s := open(t, Config{URL: w.repo.Dir, Dir: dir})
 	var script strings.Builder
-	const commits = 1000
+	const commits = 100
 	for i := range commits {
 		content := fmt.Sprintf("stack %d", i)
 		fmt.Fprintf(&script, "commit refs/heads/all\nmark :%d\ncommitter T <t@example.com> %d +0000\ndata 1\nx\nM 644 inline stack.yaml\ndata %d\n%s\n", i+1, 1e9+i, len(content), content)
@@ -364,12 +364,15 @@ func TestFetchEndsWithItsContext(t *testing.T) {
 func TestRun(t *testing.T) {
 	w := newWorld(t)
 	for name, cfg := range w.ways() {
+		if name == "file" {
+			continue // as path
+		}
 		t.Run(name, func(t *testing.T) {
 			first := w.commit(t, map[string]string{"stack.yaml": "one"})
 			news := make(chan struct{}, 100)
 			cfg.Notify = func() { news <- struct{}{} }
 			cfg.PollInterval = 20 * time.Millisecond
-			if cfg.URL == w.repo.Dir || cfg.URL == w.repo.Work || strings.HasPrefix(cfg.URL, "file:") {
+			if name == "path" || name == "worktree" {
 				cfg.PollInterval = time.Hour // a local repository is watched
 			}
 			s := open(t, cfg)
@@ -396,11 +399,39 @@ func TestRun(t *testing.T) {
 	}
 }
 
+// TestLocalBranchAppears: neither the repository nor the branch, whose name makes a directory, is there when watching begins.
+func TestLocalBranchAppears(t *testing.T) {
+	root := t.TempDir()
+	news := make(chan struct{}, 100)
+	s := open(t, Config{URL: filepath.Join(root, "late.git"), Branch: "team/release", PollInterval: time.Hour, Notify: func() { news <- struct{}{} }})
+	wantError(t, s.Poll(t.Context()), "there is no Git repository at")
+	ctx, cancel := context.WithCancel(t.Context())
+	ended := make(chan error, 1)
+	go func() { ended <- s.Run(ctx) }()
+	repo := must(gittest.NewRepo(root, "late"))(t)
+	must(repo.Commit("first", map[string]string{"stack.yaml": "main"}))(t)
+	must(repo.Git("checkout", "-q", "-b", "team/release"))(t)
+	commit := must(repo.Commit("second", map[string]string{"stack.yaml": "release"}))(t)
+	wait(t, news)
+	wantRevision(t, s, commit, "release")
+	ok(t, os.RemoveAll(repo.Dir))
+	wait(t, news)
+	if _, err := s.Fetch(t.Context()); err == nil {
+		t.Error("the repository is gone and nothing is said of it")
+	}
+	must(repo.Git("init", "-q", "--bare", repo.Dir))(t)
+	commit = must(repo.Commit("third", map[string]string{"stack.yaml": "again"}))(t)
+	wait(t, news)
+	wantRevision(t, s, commit, "again")
+	cancel()
+	ok(t, <-ended)
+}
+
 func wait(t *testing.T, news <-chan struct{}) {
 	t.Helper()
 	select {
 	case <-news:
-	case <-time.After(10 * time.Second):
-		t.Fatal("nothing was noticed for 10 s")
+	case <-time.After(time.Minute):
+		t.Fatal("nothing was noticed for a minute")
 	}
 }

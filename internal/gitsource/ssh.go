@@ -2,6 +2,7 @@ package gitsource
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -182,6 +183,9 @@ func startUploadPack(client *ssh.Client, path string) (*sshLine, error) {
 	if err != nil {
 		return nil, err
 	}
+	if strings.HasPrefix(path, "/~") { // ssh://host/~user/x is relative to that user's home
+		path = path[1:]
+	}
 	if err := session.Start("git-upload-pack '" + strings.ReplaceAll(path, "'", `'\''`) + "'"); err != nil {
 		return nil, err
 	}
@@ -210,14 +214,8 @@ func sshConfig(a address, auth Auth, where string) (*ssh.ClientConfig, error) {
 	if err != nil {
 		return nil, fmt.Errorf("knownHostsFile: %w", err)
 	}
-	user := "git"
-	if a.user != "" {
-		user = a.user
-	} else if auth.Username != "" {
-		user = auth.Username
-	}
 	return &ssh.ClientConfig{
-		User:              user,
+		User:              cmp.Or(auth.Username, a.user, "git"),
 		Auth:              []ssh.AuthMethod{ssh.PublicKeys(signer)},
 		HostKeyCallback:   hosts.HostKeyCallback(),
 		HostKeyAlgorithms: hosts.HostKeyAlgorithms(where),

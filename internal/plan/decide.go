@@ -95,6 +95,8 @@ func (d *draft) replace(it *item, fixed []resource.Change) Step {
 		step.Why += "; " + d.protected(it)
 	case len(d.view.Blind) > 0:
 		step.Why += "; nothing is removed while " + d.blindKinds() + " cannot be observed"
+	case d.unlistedDwellers(it) != "":
+		step.Why += "; " + d.unlistedDwellers(it)
 	case d.held[it.ref] != "":
 		step.Why += "; " + d.held[it.ref]
 	default:
@@ -147,7 +149,15 @@ func (d *draft) unseen(it *item) string {
 	if err := d.view.Unlisted[it.ref.Kind]; err != nil {
 		return fmt.Sprintf("%s could not be listed: %v", it.ref.Kind, err)
 	}
-	return ""
+	return d.unlistedDwellers(it)
+}
+
+// unlistedDwellers is why something may live in a resource that nobody has seen.
+func (d *draft) unlistedDwellers(it *item) string {
+	if len(d.view.Unlisted) == 0 || !d.houses[it.ref.Kind] {
+		return ""
+	}
+	return "something may live in it: " + strings.Join(slices.Sorted(maps.Keys(d.view.Unlisted)), ", ") + " could not be listed"
 }
 
 func (d *draft) blindKinds() string {

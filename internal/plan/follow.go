@@ -159,6 +159,24 @@ func (d *draft) above(it *item) []*item {
 	return out
 }
 
+// findUngrounded finds recreations of what stands on something that this plan only takes away: they wait until that is back.
+func (d *draft) findUngrounded() map[resource.Ref]string {
+	found := map[resource.Ref]string{}
+	for _, ref := range d.refs {
+		it := d.items[ref]
+		if it.step.Verb != Recreate || it.step.Within {
+			continue
+		}
+		for _, n := range it.wants(d.policy) {
+			if need := d.items[n.Ref]; need != nil && need.step.Within {
+				found[ref] = fmt.Sprintf("waits for %s, which is made anew first", n.Ref)
+				break
+			}
+		}
+	}
+	return found
+}
+
 // stays reports whether dep goes on standing on it once the plan is through.
 func (d *draft) stays(dep, it *item) bool {
 	if dep.step.Verb == Delete || dep.step.Within {

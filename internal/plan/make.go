@@ -27,6 +27,7 @@ func Make(want []resource.Resource, v View, p Policy) (Plan, error) {
 	for {
 		d.draw()
 		more := d.findStanding()
+		maps.Copy(more, d.findUngrounded())
 		if len(more) == 0 {
 			more = d.findTooMany()
 		}
@@ -49,7 +50,8 @@ type draft struct {
 	view   View
 	policy Policy
 	items  map[resource.Ref]*item
-	refs   []resource.Ref // of items, sorted: every walk goes in this order
+	refs   []resource.Ref  // of items, sorted: every walk goes in this order
+	houses map[string]bool // the kinds that anything lives in
 	held   map[resource.Ref]string
 	steps  []Step
 }
@@ -64,7 +66,7 @@ type item struct {
 }
 
 func newDraft(want []resource.Resource, v View, p Policy) *draft {
-	d := &draft{view: v, policy: p, items: map[resource.Ref]*item{}, held: map[resource.Ref]string{}}
+	d := &draft{view: v, policy: p, items: map[resource.Ref]*item{}, houses: map[string]bool{}, held: map[resource.Ref]string{}}
 	at := func(ref resource.Ref) *item {
 		if d.items[ref] == nil {
 			d.items[ref] = &item{ref: ref}
@@ -83,6 +85,9 @@ func newDraft(want []resource.Resource, v View, p Policy) *draft {
 	for _, ref := range d.refs {
 		it := d.items[ref]
 		for _, n := range slices.Concat(it.wants(p), it.stands()) {
+			if n.In {
+				d.houses[n.Ref.Kind] = true
+			}
 			if on := d.items[n.Ref]; on != nil && !slices.Contains(on.dependents, ref) {
 				on.dependents = append(on.dependents, ref)
 			}

@@ -1,12 +1,9 @@
 package kube
 
 import (
-	"cmp"
-	"encoding/json"
 	"fmt"
 	"reflect"
 	"slices"
-	"strings"
 
 	"k8s.io/apimachinery/pkg/api/resource"
 	"sigs.k8s.io/structured-merge-diff/v6/fieldpath"
@@ -86,6 +83,12 @@ func (c *comparison) lists(p fieldpath.Path, want, have []any, known *fieldpath.
 	}
 	w, h := byKey(want, keys), byKey(have, keys)
 	if keys == nil || w == nil || h == nil {
+		if c.declared && len(want) == len(have) && len(objects(want)) == len(want) { // the server fills in items that have no name
+			for i := range want {
+				c.values(extend(p, fieldpath.IndexElement(i)), want[i], have[i], nil)
+			}
+			return
+		}
 		if !reflect.DeepEqual(want, have) {
 			c.found = append(c.found, difference{p, want, have})
 		}
@@ -213,97 +216,4 @@ func equalQuantities(a, b any) bool {
 	}
 	y, err := resource.ParseQuantity(fmt.Sprint(b))
 	return err == nil && x.Cmp(y) == 0
-}
-
-// changes renders differences of o for people, sorted. Values of Secrets are masked.
-func changes(diffs []difference, o Object, all []owner) []recsys.Change {
-	var out []recsys.Change
-	for _, d := range diffs {
-		c := recsys.Change{Field: pathText(d.path), Want: show(d.want), Have: show(d.have), Manager: who(all, d.path)}
-		if o.GVK().GroupKind() == secretKind && confidential(d.path) {
-			c.Want, c.Have = mask(d.want, "(secret)"), mask(d.have, "(another secret)")
-			if d.want == nil {
-				c.Have = mask(d.have, "(secret)")
-			}
-		}
-		out = append(out, c)
-	}
-	slices.SortFunc(out, func(a, b recsys.Change) int { return cmp.Compare(a.Field, b.Field) })
-	return out
-}
-
-// confidential: of a Secret, all but what identifies it. kubectl copies its values into an annotation.
-func confidential(p fieldpath.Path) bool {
-	if len(p) == 0 || p[0].FieldName == nil {
-		return true
-	}
-	switch *p[0].FieldName {
-	case "type", "immutable":
-		return false
-	case "metadata":
-		return len(p) < 2 || p[1].FieldName == nil || *p[1].FieldName == "annotations"
-	}
-	return true
-}
-
-func mask(v any, as string) string {
-	if v == nil {
-		return ""
-	}
-	return as
-}
-
-// show is a value in one line; "" is absent.
-func show(v any) string {
-	switch v := v.(type) {
-	case nil:
-		return ""
-	case string:
-		if v == "" {
-			return `""`
-		}
-		return shorten(v)
-	case map[string]any, []any:
-		b, err := json.Marshal(v)
-		if err != nil {
-			return fmt.Sprint(v)
-		}
-		return shorten(string(b))
-	}
-	return fmt.Sprint(v)
-}
-
-func shorten(s string) string {
-	const most = 300
-	if r := []rune(s); len(r) > most {
-		return string(r[:most]) + "…"
-	}
-	return s
-}
-
-// pathText writes a path as a person would: spec.template.spec.containers[api].image.
-func pathText(p fieldpath.Path) string {
-	var b strings.Builder
-	for _, e := range p {
-		switch {
-		case e.FieldName != nil && !strings.ContainsAny(*e.FieldName, "./ []"):
-			if b.Len() > 0 {
-				b.WriteByte('.')
-			}
-			b.WriteString(*e.FieldName)
-		case e.FieldName != nil:
-			b.WriteString("[" + *e.FieldName + "]")
-		case e.Key != nil:
-			var parts []string
-			for _, f := range *e.Key {
-				parts = append(parts, fmt.Sprint(f.Value.Unstructured()))
-			}
-			b.WriteString("[" + strings.Join(parts, "/") + "]")
-		case e.Value != nil:
-			b.WriteString("[" + fmt.Sprint((*e.Value).Unstructured()) + "]")
-		case e.Index != nil:
-			fmt.Fprintf(&b, "[%d]", *e.Index)
-		}
-	}
-	return b.String()
 }

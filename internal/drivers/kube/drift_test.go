@@ -212,7 +212,7 @@ func TestHandsAreUndone(t *testing.T) {
 	for _, c := range cases {
 		t.Run(c.why, func(t *testing.T) {
 			w := *w
-			w.T = t
+			w.TB = t
 			switch {
 			case c.as == "apply":
 				w.ssa(api, "kubectl", "example.test/api:ssa")

@@ -200,3 +200,26 @@ func TestRequestsAreCounted(t *testing.T) {
 		}
 	}
 }
+
+// BenchmarkUnchanged is a look at a stack's worth of objects of which none has changed. It sends nothing.
+func BenchmarkUnchanged(b *testing.B) {
+	w := newWorld(b)
+	all := ordinary(w)
+	var want []resource.Resource
+	for _, o := range all {
+		w.create(o)
+		want = append(want, resource.Of(o))
+	}
+	w.until("a look costs no request", func() bool {
+		w.requests.take()
+		w.observe(true, all...)
+		return len(w.requests.take()) == 0
+	})
+	b.ReportAllocs()
+	for b.Loop() {
+		if _, err := w.kind.Observe(b.Context(), want, true); err != nil {
+			b.Fatal(err)
+		}
+	}
+	b.ReportMetric(float64(len(w.requests.take())), "requests")
+}

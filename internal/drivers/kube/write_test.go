@@ -114,7 +114,7 @@ func TestRejected(t *testing.T) {
 	for _, c := range cases {
 		t.Run(c.why, func(t *testing.T) {
 			w := *w
-			w.T = t
+			w.TB = t
 			good, bad := w.object(c.good), w.object(c.bad)
 			err := w.kind.Create(t.Context(), resource.Of(bad))
 			if !errors.Is(err, resource.ErrRejected) || !strings.Contains(err.Error(), c.says) {

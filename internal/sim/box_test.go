@@ -77,6 +77,15 @@ func (b box) Diff(live box) []resource.Change {
 	return cs
 }
 
+// String is the box on one line of a failing test.
+func (b box) String() string {
+	s := fmt.Sprintf("{in %v on %v size %d place %s force %v", b.In, b.On, b.Size, b.Place, b.Force)
+	if b.Colour != nil {
+		s += " colour " + *b.Colour
+	}
+	return s + "}"
+}
+
 // site is a box that another driver looks after, and that others live in.
 type site struct{ box }
 

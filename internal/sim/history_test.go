@@ -9,6 +9,7 @@ import (
 	"sync"
 	"time"
 
+	"recsysd.dev/recsysd/internal/plan"
 	"recsysd.dev/recsysd/internal/reconcile"
 	"recsysd.dev/recsysd/internal/resource"
 	"recsysd.dev/recsysd/internal/sim"
@@ -29,9 +30,12 @@ type history struct {
 	applied int // newest commit whose stack could be loaded
 	want    map[int][]resource.Resource
 	kill    context.CancelFunc
+	dead    bool            // the daemon: nothing that it does reaches the cloud any longer
 	blind   map[string]bool // Ref.Kinds that the pass could not list; "" is all
 	wrote   bool
-	wrong   []string // what must not happen, and did
+	updated map[resource.Ref]bool // by this pass
+	refused int                   // refusals that were looked at
+	wrong   []string              // what must not happen, and did
 	memory  reconcile.Memory
 	daemon  *reconcile.Reconciler
 }
@@ -89,7 +93,7 @@ func (h *history) settle(ctx context.Context) error {
 			}
 			time.Sleep(10 * time.Minute)
 			quiet++
-			if h.cloud.Writes() > before && !h.stuck() {
+			if h.cloud.Writes() > before && (n < 20 || !h.stuck()) {
 				quiet = 0
 			}
 		}
@@ -120,7 +124,7 @@ func (h *history) push(want []resource.Resource) {
 	h.want[h.commit] = want
 	h.log = append(h.log, fmt.Sprintf("commit %d", h.commit))
 	for _, r := range want {
-		h.log = append(h.log, fmt.Sprintf("  want %v protect=%v adopt=%v suspend=%q %+v", r.Ref, r.Protect, r.Adopt, r.Suspend, asBox(r.Spec)))
+		h.log = append(h.log, fmt.Sprintf("  want %v protect=%v adopt=%v suspend=%q %v", r.Ref, r.Protect, r.Adopt, r.Suspend, asBox(r.Spec)))
 	}
 }
 
@@ -131,7 +135,12 @@ func (h *history) start(m reconcile.Memory) {
 		Kinds: []resource.Kind{resource.NewKind("box", driver[box](h)), resource.NewKind("site", driver[site](h))},
 		Settings: reconcile.Settings{Prune: true, MaxDeletes: []int{1, 3, 100}[h.rand.IntN(3)], Width: h.width(), Interval: 5 * time.Minute,
 			StepTimeout: time.Minute},
-		Record: func(_ reconcile.Pass, m reconcile.Memory) error { h.memory = m; return nil },
+		Record: func(_ reconcile.Pass, m reconcile.Memory) error {
+			if !h.dead {
+				h.memory = m
+			}
+			return nil
+		},
 	}
 }
 
@@ -143,13 +152,15 @@ func (h *history) pass(ctx context.Context) {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	h.mu.Lock()
-	h.kill, h.blind, h.wrote = cancel, map[string]bool{}, false
+	h.kill, h.blind, h.wrote, h.updated = cancel, map[string]bool{}, false, map[resource.Ref]bool{}
 	h.mu.Unlock()
 	before := h.cloud.Things()
-	p := h.daemon.Pass(ctx, reconcile.Kick{})
-	killed := ctx.Err() != nil
-	h.log = append(h.log, fmt.Sprintf("pass at %s killed=%v err=%v", p.Start.Format(time.TimeOnly), killed, p.Err))
+	p := h.daemon.Pass(ctx, reconcile.Kick{Retry: true})
+	h.log = append(h.log, fmt.Sprintf("pass at %s killed=%v err=%v", p.Start.Format(time.TimeOnly), h.dead, p.Err))
 	for i, s := range p.Plan.Steps {
+		if s.Verb == plan.Keep {
+			continue
+		}
 		line := fmt.Sprintf("  %s %v: %s", s.Verb, s.Ref, s.Why)
 		if i < len(p.Results) && p.Results[i].Outcome != "" {
 			line += fmt.Sprintf(" -> %s %v", p.Results[i].Outcome, p.Results[i].Err)
@@ -163,9 +174,10 @@ func (h *history) pass(ctx context.Context) {
 			h.wrong = append(h.wrong, fmt.Sprintf("%v belongs to %q and was touched", t.Ref, t.Owner))
 		}
 	}
-	h.wrong = append(h.wrong, h.cloud.Refusals()...)
+	h.wrong = append(h.wrong, h.charged()...)
 	h.wrong = append(h.wrong, h.cloud.Violations()...)
-	if killed {
+	if h.dead {
+		h.dead = false
 		m := h.memory
 		if h.rand.IntN(2) == 0 {
 			m = reconcile.Memory{}
@@ -201,7 +213,7 @@ func (h *history) failure(wrong string) error {
 		text = fmt.Appendln(text, l)
 	}
 	for _, t := range h.cloud.Things() {
-		text = fmt.Appendf(text, "live %v %v owner=%q mark=%q %+v\n", t.Ref, t.State, t.Owner, t.Unprotected, asBox(t.Spec))
+		text = fmt.Appendf(text, "live %v %v owner=%q mark=%q %v\n", t.Ref, t.State, t.Owner, t.Unprotected, asBox(t.Spec))
 	}
 	if wrong != "" {
 		h.wrong = append(h.wrong, wrong)

@@ -62,7 +62,7 @@ type judgement struct {
 func (j judgement) wanted(r resource.Resource) string {
 	t, ok := j.live[r.Ref]
 	switch {
-	case r.Suspend != "":
+	case r.Suspend != "", j.haunted(r):
 		return ""
 	case !ok && !j.mayLack(r, nil):
 		return "is wanted and does not exist"
@@ -70,7 +70,7 @@ func (j judgement) wanted(r resource.Resource) string {
 		return ""
 	}
 	diff := asBox(r.Spec).Diff(asBox(t.Spec))
-	immutable := slices.ContainsFunc(diff, func(c resource.Change) bool { return c.Recreate })
+	immutable := j.immutable(r, t)
 	switch {
 	case t.Owner != "mine" && r.Adopt && !immutable:
 		return fmt.Sprintf("should have been adopted from %q", t.Owner)
@@ -79,6 +79,8 @@ func (j judgement) wanted(r resource.Resource) string {
 	case asBox(t.Spec).Keeps && r.Protect != (t.Unprotected == ""):
 		return fmt.Sprintf("is marked %q although protect is %v", t.Unprotected, r.Protect)
 	case len(diff) == 0:
+		return ""
+	case immutable && j.mayLack(r, nil): // what it would be made on is not there
 		return ""
 	case immutable && !j.mayGo(t):
 		if i := slices.IndexFunc(diff, func(c resource.Change) bool { return c.Mark }); i >= 0 {
@@ -89,12 +91,32 @@ func (j judgement) wanted(r resource.Resource) string {
 	return fmt.Sprintf("differs: %v", diff)
 }
 
+func (j judgement) immutable(r resource.Resource, t sim.Thing) bool {
+	return slices.ContainsFunc(asBox(r.Spec).Diff(asBox(t.Spec)), func(c resource.Change) bool { return c.Recreate })
+}
+
 // mayGo: neither it nor anything in it is kept from being replaced.
 func (j judgement) mayGo(t sim.Thing) bool {
 	if asBox(t.Spec).Keeps && (t.Unprotected == "" || t.Unprotected == j.mark) || t.Owner != "mine" || j.want[t.Ref].Suspend != "" {
 		return false
 	}
 	return !slices.ContainsFunc(j.inside(t.Ref), func(in sim.Thing) bool { return !j.mayGo(in) })
+}
+
+// haunted: what it lives in cannot be made anew, because of something in it that is not ours and that nobody sees.
+func (j judgement) haunted(r resource.Resource) bool {
+	for _, n := range r.Needs {
+		house, ok := j.want[n.Ref]
+		if !n.In || !ok {
+			continue
+		}
+		t, exists := j.live[n.Ref]
+		foreign := slices.ContainsFunc(j.inside(n.Ref), func(in sim.Thing) bool { return in.Owner != "mine" })
+		if exists && foreign && j.immutable(house, t) || j.haunted(house) {
+			return true
+		}
+	}
+	return false
 }
 
 // mayLack: it waits for something that may itself be missing, or an entry's old disk stands unused.
@@ -106,13 +128,33 @@ func (j judgement) mayLack(r resource.Resource, path []resource.Ref) bool {
 	for _, n := range r.Needs {
 		on, wanted := j.want[n.Ref]
 		t, exists := j.live[n.Ref]
-		if wanted && !exists && (on.Suspend != "" || j.mayLack(on, path)) || exists && !t.State.Usable() {
+		switch {
+		case exists && !t.State.Usable():
 			return true
+		case wanted && (!exists || j.immutable(on, t)) && (on.Suspend != "" || j.mayLack(on, path)):
+			return true // missing, or waiting to be made anew
 		}
 	}
 	for _, other := range j.want {
 		if _, exists := j.live[other.Ref]; other.Entry == r.Entry && other.InheritsFirst && !exists && j.unused(other.Ref.Kind) {
 			return true
+		}
+	}
+	return false
+}
+
+// testator: its entry has a disk that stays unused, which a new entry waits to be given; till then the old one stays as it is.
+func (j judgement) testator(t sim.Thing, path []resource.Ref) bool {
+	entry := asBox(t.Spec).Labels["entry"]
+	for ref, disk := range j.live {
+		_, wanted := j.want[ref]
+		if entry == "" || ref.Kind != "disk" || wanted || disk.Owner != "mine" || asBox(disk.Spec).Labels["entry"] != entry || !j.mayStay(disk, path) {
+			continue
+		}
+		for heir, r := range j.want {
+			if _, exists := j.live[heir]; r.InheritsFirst && !exists {
+				return true
+			}
 		}
 	}
 	return false
@@ -136,6 +178,9 @@ func (j judgement) mayStay(t sim.Thing, path []resource.Ref) bool {
 		return false
 	}
 	path = append(path, t.Ref)
+	if j.renamed(t) {
+		return true
+	}
 	for _, other := range j.live {
 		for _, n := range asBox(other.Spec).Needs() {
 			if n.Ref != t.Ref {
@@ -149,10 +194,27 @@ func (j judgement) mayStay(t sim.Thing, path []resource.Ref) bool {
 	return false
 }
 
+// inside is what lives in it or is to live in it.
+// renamed: a disk of the same entry stands unused, and a new one is held for that; the old entry goes on meanwhile.
+func (j judgement) renamed(t sim.Thing) bool {
+	entry := asBox(t.Spec).Labels["entry"]
+	for ref, disk := range j.live {
+		if _, wanted := j.want[ref]; wanted || entry == "" || disk.Owner != "mine" || asBox(disk.Spec).Labels["entry"] != entry {
+			continue
+		}
+		for _, heir := range j.want {
+			if _, exists := j.live[heir.Ref]; heir.InheritsFirst && !exists && heir.Ref.Kind == ref.Kind {
+				return true
+			}
+		}
+	}
+	return false
+}
+
 func (j judgement) inside(ref resource.Ref) []sim.Thing {
 	var in []sim.Thing
 	for _, t := range j.live {
-		if asBox(t.Spec).In == ref {
+		if r, ok := j.want[t.Ref]; asBox(t.Spec).In == ref || ok && asBox(r.Spec).In == ref {
 			in = append(in, t)
 		}
 	}

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 
 	"recsysd.dev/recsysd/internal/resource"
 	"recsysd.dev/recsysd/internal/sim"
@@ -15,9 +16,13 @@ var errAway = errors.New("503 try again")
 func (h *history) fault(c sim.Call) sim.Fault {
 	h.mu.Lock()
 	defer h.mu.Unlock()
+	if h.dead {
+		return sim.Fault{Err: errAway}
+	}
 	if h.calm {
 		return sim.Fault{}
 	}
+	h.wrote = h.wrote || c.Op == sim.Create || c.Op == sim.Update || c.Op == sim.Delete
 	f := sim.OneIn(4, h.seed, errAway)(c)
 	if f.Err == nil {
 		return f
@@ -31,6 +36,9 @@ func (h *history) fault(c sim.Call) sim.Fault {
 	case sim.Get:
 		h.look("")
 	case sim.List:
+		if !slices.ContainsFunc(h.want[h.applied], func(r resource.Resource) bool { return r.Ref.Kind == c.Ref.Kind }) {
+			return sim.Fault{} // nothing would tell that there is such a kind at all
+		}
 		h.look(c.Ref.Kind)
 	default:
 		switch c.N % 5 {
@@ -40,11 +48,25 @@ func (h *history) fault(c sim.Call) sim.Fault {
 			f.Err = fmt.Errorf("%w: bad weather", resource.ErrUnavailable)
 		case 3:
 			if h.width() == 1 {
+				h.dead = true
 				h.kill()
 			}
 		}
 	}
 	return f
+}
+
+// charged are the cloud's refusals that are new and that the planner could have foreseen. What stands on a thing without living
+// in it, is wanted by nobody and could not be listed, it could not.
+func (h *history) charged() []string {
+	all := h.cloud.Refusals()
+	fresh := all[h.refused:]
+	h.refused = len(all)
+	return slices.DeleteFunc(fresh, func(refusal string) bool {
+		_, on, _ := strings.Cut(refusal, ": ")
+		kind, _, _ := strings.Cut(on, "/")
+		return strings.HasSuffix(refusal, "stands on it") && h.blind[kind]
+	})
 }
 
 // look notes what the pass could not see before it began to write.
@@ -58,7 +80,7 @@ func (h *history) look(kind string) {
 func (h *history) written(w sim.Write) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	h.wrote = true
+	h.updated[w.Ref] = h.updated[w.Ref] || w.Op == sim.Update
 	h.log = append(h.log, fmt.Sprintf("    cloud: %s %v owner=%q mark=%q err=%v", w.Op, w.Ref, w.Owner, w.Unprotected, w.Err))
 	if w.Err != nil {
 		return
@@ -76,11 +98,12 @@ func (h *history) written(w sim.Write) {
 		wrong("it belongs to %q and is not to be adopted", w.Owner)
 	case w.Op == sim.Delete && asBox(w.Spec).Keeps && w.Unprotected == digits(h.applied):
 		wrong("it was unprotected by the very commit that removes it")
-	case w.Op == sim.Delete && (h.blind[""] || h.blind[w.Ref.Kind]):
+	case w.Op == sim.Delete && (h.blind[""] || h.blind[w.Ref.Kind] && !w.Replace):
 		wrong("not everything could be seen")
 	case w.Op == sim.Create:
 		for _, n := range want.Needs {
-			if _, ok := h.wanted(n.Ref); ok && !slices.ContainsFunc(h.cloud.Things(), func(t sim.Thing) bool { return t.Ref == n.Ref && t.State.Usable() }) {
+			// What this pass has updated was usable when the pass was planned.
+			if _, ok := h.wanted(n.Ref); ok && !h.updated[n.Ref] && !slices.ContainsFunc(h.cloud.Things(), func(t sim.Thing) bool { return t.Ref == n.Ref && t.State.Usable() }) {
 				wrong("before %v, which it needs", n.Ref)
 			}
 		}

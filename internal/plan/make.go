@@ -88,7 +88,8 @@ func newDraft(want []resource.Resource, v View, p Policy) *draft {
 			if n.In {
 				d.houses[n.Ref.Kind] = true
 			}
-			if on := d.items[n.Ref]; on != nil && !slices.Contains(on.dependents, ref) {
+			// One that is needed twice by ref has it last.
+			if on := d.items[n.Ref]; on != nil && (len(on.dependents) == 0 || on.dependents[len(on.dependents)-1] != ref) {
 				on.dependents = append(on.dependents, ref)
 			}
 		}

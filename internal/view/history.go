@@ -1,10 +1,14 @@
 package view
 
 import (
+	"errors"
 	"fmt"
 	"io"
 	"strings"
 	"time"
+
+	"recsysd.dev/recsysd/internal/plan"
+	"recsysd.dev/recsysd/internal/reconcile"
 )
 
 // History is the last passes of a stack that did something, newest first.
@@ -58,4 +62,29 @@ func (v History) Text(w io.Writer, p Paint) error {
 	}
 	_, err := io.WriteString(w, b.String())
 	return err
+}
+
+// HistoryPassOf shows a pass as history keeps it. A step that only waited is no step; the reasons of those that failed are part of
+// the error.
+func HistoryPassOf(p reconcile.Pass) HistoryPass {
+	h := HistoryPass{
+		Start: p.Start, End: p.End, Attempted: p.Attempted, Applied: p.Applied, Outcome: string(p.Outcome()), Steps: []HistoryStep{},
+	}
+	errs := []error{p.SourceErr, p.StackErr, p.Err}
+	for i, r := range p.Results {
+		if r.Outcome == plan.None || r.Outcome == plan.Waiting {
+			continue
+		}
+		if r.Err != nil {
+			errs = append(errs, fmt.Errorf("%s: %w", r.Ref, r.Err))
+		}
+		h.Steps = append(h.Steps, HistoryStep{
+			Kind: r.Ref.Kind, Name: r.Ref.Name, Verb: string(r.Verb), Outcome: string(r.Outcome),
+			Why: p.Plan.Steps[i].Why, Drift: changes(p.Plan.Steps[i].Drift),
+		})
+	}
+	if err := errors.Join(errs...); err != nil {
+		h.Error = err.Error()
+	}
+	return h
 }

@@ -1,0 +1,148 @@
+// Package history keeps the last passes of a stack on disk, and what the stack remembers between passes. It is read at start and
+// never decides anything: losing it costs only memory.
+package history
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"sync"
+
+	"recsysd.dev/recsysd/internal/reconcile"
+	"recsysd.dev/recsysd/internal/view"
+)
+
+// limit is how many passes are kept. Where there are more, the oldest goes that did not fail, as long as failures are no more
+// than half.
+const limit = 200
+
+// Store is the history of one stack. It is safe for concurrent use.
+type Store struct {
+	path string
+
+	mu     sync.Mutex
+	passes []view.HistoryPass // oldest first
+	memory memory             // as it was last written
+}
+
+// file is what lies on disk.
+type file struct {
+	Memory memory             `json:"memory"`
+	Passes []view.HistoryPass `json:"passes"`
+}
+
+// Open reads the history of a stack below dir, which is made if need be. A file that cannot be read is set aside and reported in
+// the error, and the store begins anew. Without a store the directory itself cannot be used.
+func Open(dir, stack string) (*Store, reconcile.Memory, error) {
+	dir = filepath.Join(dir, stack)
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		return nil, reconcile.Memory{}, fmt.Errorf("state directory: %w", err)
+	}
+	s := &Store{path: filepath.Join(dir, "history.json")}
+	b, err := os.ReadFile(s.path)
+	if errors.Is(err, os.ErrNotExist) {
+		return s, reconcile.Memory{}, nil
+	}
+	if err != nil {
+		return nil, reconcile.Memory{}, fmt.Errorf("history: %w", err)
+	}
+	var f file
+	if err := json.Unmarshal(b, &f); err != nil {
+		aside := s.path + ".unreadable"
+		return s, reconcile.Memory{}, errors.Join(fmt.Errorf("history %s cannot be read and is set aside as %s: %w", s.path, aside, err), os.Rename(s.path, aside))
+	}
+	s.passes, s.memory = f.Passes, f.Memory
+	return s, f.Memory.remembered(), nil
+}
+
+// Record adds a pass and writes what is to be remembered. A pass like the one before it, or without a step, is folded into
+// that one; the disk is left alone if nothing but the time has changed.
+func (s *Store) Record(p reconcile.Pass, m reconcile.Memory) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	entry, now := view.HistoryPassOf(p), memorize(m)
+	folded := s.fold(entry)
+	if !folded {
+		s.passes = append(s.passes, entry)
+		s.trim()
+	}
+	if folded && now.equal(s.memory) {
+		return nil
+	}
+	b, err := json.Marshal(file{now, s.passes})
+	if err != nil {
+		return fmt.Errorf("history: %w", err)
+	}
+	if err := replace(s.path, b); err != nil {
+		return fmt.Errorf("history: %w", err)
+	}
+	s.memory = now
+	return nil
+}
+
+// fold lets the last pass stand for entry too, if entry tells nothing new.
+func (s *Store) fold(entry view.HistoryPass) bool {
+	if len(s.passes) == 0 {
+		return false
+	}
+	last := &s.passes[len(s.passes)-1]
+	same := last.Attempted == entry.Attempted && last.Applied == entry.Applied && last.Outcome == entry.Outcome && last.Error == entry.Error
+	if !same || !slices.EqualFunc(last.Steps, entry.Steps, likeStep) {
+		return false
+	}
+	if len(entry.Steps) > 0 && entry.Error == "" {
+		return false // the same repair twice is worth two lines
+	}
+	last.End = entry.End
+	return true
+}
+
+func likeStep(a, b view.HistoryStep) bool {
+	return a.Kind == b.Kind && a.Name == b.Name && a.Verb == b.Verb && a.Outcome == b.Outcome
+}
+
+func (s *Store) trim() {
+	if len(s.passes) <= limit {
+		return
+	}
+	failures := 0
+	for _, p := range s.passes {
+		if p.Outcome == string(reconcile.Failed) {
+			failures++
+		}
+	}
+	oldest := slices.IndexFunc(s.passes, func(p view.HistoryPass) bool { return p.Outcome != string(reconcile.Failed) })
+	if oldest < 0 || failures > limit/2 {
+		oldest = 0
+	}
+	s.passes = slices.Delete(s.passes, oldest, oldest+1)
+}
+
+// Passes are the passes that are kept, newest first.
+func (s *Store) Passes() []view.HistoryPass {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	passes := slices.Clone(s.passes)
+	slices.Reverse(passes)
+	return passes
+}
+
+// replace writes a file so that a crash leaves either the old content or the new.
+func replace(path string, b []byte) error {
+	f, err := os.CreateTemp(filepath.Dir(path), ".history-*")
+	if err != nil {
+		return err
+	}
+	_, err = f.Write(b)
+	err = errors.Join(err, f.Sync(), f.Close())
+	if err == nil {
+		err = os.Rename(f.Name(), path)
+	}
+	if err != nil {
+		return errors.Join(err, os.Remove(f.Name()))
+	}
+	return nil
+}

@@ -1,0 +1,135 @@
+package history_test
+
+import (
+	"os"
+	"path/filepath"
+	"reflect"
+	"strings"
+	"testing"
+	"time"
+
+	"recsysd.dev/recsysd/internal/history"
+	"recsysd.dev/recsysd/internal/plan"
+	"recsysd.dev/recsysd/internal/reconcile"
+	"recsysd.dev/recsysd/internal/resource"
+)
+
+var api = resource.Ref{Kind: "Deployment", Name: "recsys/api"}
+
+func pass(minute int, verb plan.Verb, o plan.Outcome) reconcile.Pass {
+	at := time.Date(2026, 11, 24, 12, minute, 0, 0, time.UTC)
+	return reconcile.Pass{
+		Stack: "recsys", Attempted: "abc", Start: at, End: at.Add(time.Second),
+		Plan:    plan.Plan{Steps: []plan.Step{{Ref: api, Verb: verb, Usable: true, Drift: []resource.Change{{Field: "image", Want: "a", Have: "b"}}}}},
+		Results: []plan.Result{{Ref: api, Verb: verb, Outcome: o, Usable: true}},
+	}
+}
+
+// What is remembered must come back after a restart exactly as it was.
+func TestSurvivesRestart(t *testing.T) {
+	dir := t.TempDir()
+	s, m, err := history.Open(dir, "recsys")
+	if err != nil || m.Applied != "" {
+		t.Fatalf("an empty directory: memory %+v, %v", m, err)
+	}
+	want := reconcile.Memory{
+		InSync: map[resource.Ref]string{api: "hash"}, DriftSince: map[resource.Ref]time.Time{api: time.Unix(1000, 0).UTC()},
+		Applied: "abc", Suspended: "migration", Held: map[resource.Ref]string{{Kind: "bucket", Name: "b"}: "audit"},
+	}
+	if err := s.Record(pass(1, plan.Update, plan.OK), want); err != nil {
+		t.Fatal(err)
+	}
+	again, got, err := history.Open(dir, "recsys")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !reflect.DeepEqual(got, want) {
+		t.Errorf("the memory came back as %+v, want %+v", got, want)
+	}
+	if p := again.Passes(); len(p) != 1 || p[0].Steps[0].Drift[0].Field != "image" {
+		t.Errorf("the passes came back as %+v", p)
+	}
+}
+
+// A quiet daemon must not wear out the disk, nor bury what happened under what did not.
+func TestQuietPassesAreFolded(t *testing.T) {
+	dir := t.TempDir()
+	s, _, err := history.Open(dir, "recsys")
+	if err != nil {
+		t.Fatal(err)
+	}
+	record := func(p reconcile.Pass) {
+		t.Helper()
+		if err := s.Record(p, reconcile.Memory{}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	record(pass(1, plan.Update, plan.OK))
+	record(pass(2, plan.Keep, plan.None))
+	path := filepath.Join(dir, "recsys", "history.json")
+	before, err := os.Stat(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for minute := 3; minute < 50; minute++ {
+		record(pass(minute, plan.Keep, plan.None))
+	}
+	after, err := os.Stat(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !os.SameFile(before, after) {
+		t.Error("a pass that tells nothing new was written to disk")
+	}
+	if p := s.Passes(); len(p) != 2 || p[0].End.Minute() != 49 || p[1].Steps[0].Verb != "update" {
+		t.Errorf("got %+v, want the newest first: one quiet entry until minute 49, then the update", p)
+	}
+	record(pass(50, plan.Update, plan.OK))
+	record(pass(51, plan.Update, plan.OK))
+	if p := s.Passes(); len(p) != 4 {
+		t.Errorf("the same repair twice is %d entries in all, want 4: a fight must be visible", len(p))
+	}
+}
+
+// A failure of last week says more than an hour of success.
+func TestFailuresStayLonger(t *testing.T) {
+	s, _, err := history.Open(t.TempDir(), "recsys")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for n := range 500 {
+		p := pass(n%60, plan.Update, plan.OK)
+		if n == 3 {
+			p.Err = os.ErrDeadlineExceeded
+		}
+		if err := s.Record(p, reconcile.Memory{}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	p := s.Passes()
+	if len(p) > 200 || p[len(p)-1].Outcome != "failed" {
+		t.Errorf("%d passes are kept and the oldest is %q, want at most 200 and the failure", len(p), p[len(p)-1].Outcome)
+	}
+}
+
+// Half a file is what a full disk leaves: the daemon goes on, and says what it lost.
+func TestUnreadableIsSetAside(t *testing.T) {
+	dir := t.TempDir()
+	path := filepath.Join(dir, "recsys", "history.json")
+	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(path, []byte(`{"memory": {"app`), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	s, _, err := history.Open(dir, "recsys")
+	if s == nil || err == nil || !strings.Contains(err.Error(), "set aside") {
+		t.Fatalf("store %v, error %v: want a store that begins anew and a word about the old one", s, err)
+	}
+	if _, err := os.Stat(path + ".unreadable"); err != nil {
+		t.Error(err)
+	}
+	if err := s.Record(pass(1, plan.Update, plan.OK), reconcile.Memory{}); err != nil {
+		t.Error(err)
+	}
+}

@@ -11,7 +11,7 @@ import (
 
 const (
 	soon      = 250 * time.Millisecond // after a pass that changed something
-	firstWait = time.Second            // while something is only awaited; it grows
+	firstWait = soon                   // while something is only awaited; it grows
 	lastWait  = 15 * time.Second
 )
 

@@ -41,6 +41,7 @@ func (b *builder) object(o object, from origin) resource.Resource {
 		meta["annotations"] = annotations
 	}
 	r := resource.Of(o)
+	r.Shared = o.IfAbsent
 	b.handle(&r, from.handling, from.path)
 	r.Entry = from.entry
 	return r

@@ -192,7 +192,8 @@ func (l *look) read(ctx context.Context, m mapping, want Object, stale bool) (*i
 
 // compare predicts, except for what is not to be written whatever the prediction.
 func (l *look) compare(ctx context.Context, m mapping, want Object, live *item) (*prediction, error) {
-	if live.leaving || want.IfAbsent && !l.d.owns(live.object) {
+	// What was itself observed is looked at again after a removal: nothing is wanted of it.
+	if want.seen != nil || live.leaving || want.IfAbsent && !l.d.owns(live.object) {
 		return &prediction{}, nil
 	}
 	return l.d.predict(ctx, l.s, m, want, live)

@@ -52,7 +52,9 @@ func newSession(ctx context.Context, c *rest.Config, o Options) (*session, error
 	c = rest.CopyConfig(c)
 	c.QPS = -1    // the limit is the gate below: so many at a time, not so many a second
 	c.Timeout = 0 // it would end watches; each request has its own
-	c.UserAgent = "recsysd"
+	if c.UserAgent == "" {
+		c.UserAgent = "recsysd"
+	}
 	c.WarningHandlerWithContext = rest.NoWarnings{}
 	gate := make(chan struct{}, o.Width)
 	c.Wrap(func(next http.RoundTripper) http.RoundTripper { return &transport{next, gate, o.Requests} })

@@ -163,7 +163,7 @@ func unmoved(decided *sighting, now *item) bool {
 
 // mark notes something on the object and changes nothing else.
 func (s *session) mark(ctx context.Context, m mapping, now *unstructured.Unstructured, notes map[string]any) (*unstructured.Unstructured, error) {
-	body := map[string]any{"metadata": map[string]any{"resourceVersion": now.GetResourceVersion(), "uid": now.GetUID(), "annotations": notes}}
+	body := map[string]any{"metadata": map[string]any{"resourceVersion": now.GetResourceVersion(), "annotations": notes}}
 	return s.patch(ctx, m, now.GetNamespace(), now.GetName(), types.MergePatchType, body, markManager)
 }
 
@@ -176,7 +176,6 @@ func (d *Driver) repair(ctx context.Context, s *session, m mapping, want Object,
 		}
 		if entries != nil {
 			body := []any{
-				map[string]any{"op": "test", "path": "/metadata/uid", "value": now.GetUID()},
 				map[string]any{"op": "replace", "path": "/metadata/resourceVersion", "value": now.GetResourceVersion()},
 				map[string]any{"op": "replace", "path": "/metadata/managedFields", "value": entries},
 			}

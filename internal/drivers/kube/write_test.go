@@ -319,6 +319,52 @@ func TestSecretsStay(t *testing.T) {
 	}
 }
 
+// An object that was made anew by another since the look is not the one that was decided on.
+func TestSuccessorIsNotTouched(t *testing.T) {
+	w := newWorld(t)
+	before := `{apiVersion: v1, kind: ConfigMap, metadata: {name: x}, data: {a: b}}`
+	configMap := w.object(before)
+	w.create(configMap)
+	edited := w.object(strings.Replace(before, "a: b", "a: c", 1))
+	w.hand(configMap, "kubectl-edit", `{"data":{"extra":"1"}}`)
+	o := w.see(edited)
+	w.kubectl("delete", "configmap", "x")
+	w.kubectl("create", "configmap", "x", "--from-literal=a=theirs")
+	uid := text(w.live(configMap), "metadata", "uid")
+	retry := func(what string, err error) {
+		t.Helper()
+		if err == nil || errors.Is(err, resource.ErrRejected) || errors.Is(err, resource.ErrUnavailable) {
+			t.Errorf("%s: another look is due, got %v", what, err)
+		}
+	}
+	retry("update", w.kind.Update(t.Context(), resource.Of(edited), o, o.Diff))
+	retry("delete", w.kind.Delete(t.Context(), o, false))
+	mark := []resource.Change{{Field: resource.FieldUnprotected, Want: "0123456789ab", Mark: true}}
+	retry("mark", w.kind.Update(t.Context(), resource.Of(edited), o, mark))
+	if now := w.live(configMap); text(now, "metadata", "uid") != uid || text(now, "data", "a") != "theirs" || len(object(now, "metadata", "annotations")) > 0 {
+		t.Errorf("the successor was touched: %v", now)
+	}
+}
+
+// After a removal what nobody wants is looked at again by what was observed of it.
+func TestLookAtTheUnwanted(t *testing.T) {
+	w := newWorld(t)
+	secret := w.object(`{apiVersion: v1, kind: Secret, metadata: {name: x}, stringData: {a: b}}`)
+	w.create(secret)
+	o := w.observe(true).Found[0]
+	w.requests.take()
+	s, err := w.kind.Observe(t.Context(), []resource.Resource{o.Resource()}, false)
+	if err != nil || len(s.Found) != 1 || len(s.Found[0].Diff) > 0 || len(w.requests.take()) > 0 {
+		t.Errorf("it stands, and nothing is asked of it: %+v %v", s, err)
+	}
+	if err := w.kind.Delete(t.Context(), o, false); err != nil {
+		t.Fatal(err)
+	}
+	if s, err := w.kind.Observe(t.Context(), []resource.Resource{o.Resource()}, false); err != nil || len(s.Found) > 0 {
+		t.Errorf("it is gone: %+v %v", s, err)
+	}
+}
+
 // What is on its way out is not written; what has gone is absent.
 func TestLeaving(t *testing.T) {
 	w := newWorld(t)

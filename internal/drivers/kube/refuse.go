@@ -1,0 +1,106 @@
+package kube
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"sigs.k8s.io/structured-merge-diff/v6/fieldpath"
+
+	"recsysd.dev/recsysd/internal/resource"
+)
+
+// refusal makes a prediction of a dry-run that failed: either the server refuses the spec, or nothing is known.
+func (d *Driver) refusal(ctx context.Context, s *session, m mapping, want Object, live map[string]any, err error) (*prediction, error) {
+	status, ok := answer(err)
+	if !ok || !isRefused(status) {
+		return nil, err
+	}
+	known := &fieldpath.Set{}
+	all, ownersErr := owners(live)
+	if ownersErr != nil {
+		return nil, ownersErr
+	}
+	for _, o := range all {
+		known = known.Union(o.fields)
+	}
+	manifest, _ := declared(want)
+	var diffs []difference
+	for _, diff := range compare(manifest, compared(live), known, true) {
+		if !isNote(diff.path) {
+			diffs = append(diffs, diff)
+		}
+	}
+	p := &prediction{changes: changes(diffs, want, all)}
+	fields, only := immutable(err)
+	if only {
+		_, trialErr := s.trial(ctx, m, want, live)
+		if trialErr != nil && ofCluster(trialErr) {
+			return nil, trialErr
+		}
+		only = trialErr == nil || m.gvk.GroupKind() == definitionKind // a definition's name is fixed by what it defines
+	}
+	if only {
+		recreate(p.changes, fields)
+		return p, nil
+	}
+	// It may be what a hand has added that makes it invalid: that goes first.
+	left, handErr := d.handmade(ctx, s, m, want, all, live)
+	if handErr != nil {
+		return nil, handErr
+	}
+	if len(left) > 0 {
+		for _, diff := range left {
+			p.take = append(p.take, diff.path)
+			diffs = slices.DeleteFunc(diffs, func(o difference) bool { return within(o.path, diff.path) })
+		}
+		p.changes = changes(append(diffs, left...), want, all)
+		return p, nil
+	}
+	p.refused = explain(err, want)
+	if len(p.changes) == 0 {
+		p.notice = fmt.Sprintf("%s is as declared, but the API server would refuse it now: %s", want, p.refused)
+	}
+	return p, nil
+}
+
+// recreate marks the changes at the fields that the server named; all if none matches.
+func recreate(cs []resource.Change, fields []string) {
+	marked := false
+	for i := range cs {
+		for _, f := range fields {
+			if f == "" || cs[i].Field == f || strings.HasPrefix(cs[i].Field, f+".") || strings.HasPrefix(cs[i].Field, f+"[") ||
+				strings.HasPrefix(f, cs[i].Field+".") || strings.HasPrefix(f, cs[i].Field+"[") {
+				cs[i].Recreate, marked = true, true
+			}
+		}
+	}
+	if !marked {
+		for i := range cs {
+			cs[i].Recreate = true
+		}
+	}
+}
+
+// trial creates want under a free name as a dry-run.
+func (s *session) trial(ctx context.Context, m mapping, want Object, live map[string]any) (*unstructured.Unstructured, error) {
+	manifest, _ := declared(want)
+	generated(manifest, want, nil, placeholder)
+	name := want.Name()
+	object(manifest, "metadata")["name"] = strings.TrimRight(name[:min(len(name), 40)], "-.") + "-" + strings.ToLower(password()[:8])
+	if want.GVK().Kind == "Service" && want.GVK().Group == "" {
+		// What the live one has been given is not free.
+		spec := object(manifest, "spec")
+		for _, k := range []string{"clusterIP", "clusterIPs", "healthCheckNodePort"} {
+			if text(spec, k) != "None" {
+				delete(spec, k)
+			}
+		}
+		for _, p := range objects(list(spec, "ports")) {
+			delete(p, "nodePort")
+		}
+	}
+	return s.create(ctx, m, wire(manifest), true)
+}

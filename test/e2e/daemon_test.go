@@ -192,7 +192,7 @@ func (w *world) metric(name string, labels ...string) (float64, error) {
 	return sum, nil
 }
 
-var listening = regexp.MustCompile(`"address":"(127\.0\.0\.1:\d+)"`)
+var listening = regexp.MustCompile(`"listen":"(127\.0\.0\.1:\d+)"`)
 
 // address is where the daemon serves its metrics, as its log says.
 func (w *world) address() string {

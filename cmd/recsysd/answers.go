@@ -1,0 +1,155 @@
+package main
+
+import (
+	"context"
+	"fmt"
+
+	"recsysd.dev/recsysd/internal/control"
+	"recsysd.dev/recsysd/internal/reconcile"
+	"recsysd.dev/recsysd/internal/resource"
+	"recsysd.dev/recsysd/internal/view"
+)
+
+var _ control.Daemon = (*daemon)(nil)
+
+// find is the runner of a stack; "" is the only one.
+func (d *daemon) find(stack string) (*runner, error) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if stack == "" && len(d.runners) == 1 {
+		return d.runners[0], nil
+	}
+	if stack == "" {
+		return nil, fmt.Errorf("%w: there are several stacks; name one", control.ErrInvalid)
+	}
+	for _, r := range d.runners {
+		if r.name == stack {
+			return r, nil
+		}
+	}
+	return nil, fmt.Errorf("stack %s: %w", stack, control.ErrNotFound)
+}
+
+func (d *daemon) status() view.Status {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	s := view.Status{Stacks: []view.StackStatus{}}
+	if d.confErr != nil {
+		s.ConfigError = d.confErr.Error()
+	}
+	for _, r := range d.runners {
+		s.Stacks = append(s.Stacks, r.status())
+	}
+	return s
+}
+
+// Status implements control.Daemon.
+func (d *daemon) Status(context.Context) (view.Status, error) { return d.status(), nil }
+
+// History implements control.Daemon.
+func (d *daemon) History(_ context.Context, stack string) (view.History, error) {
+	r, err := d.find(stack)
+	if err != nil {
+		return view.History{}, err
+	}
+	p, err := r.running()
+	if err != nil {
+		return view.History{}, err
+	}
+	return view.History{Stack: r.name, Passes: p.store.Passes()}, nil
+}
+
+// Drift implements control.Daemon.
+func (d *daemon) Drift(_ context.Context, stack string) (view.Drift, error) {
+	r, err := d.find(stack)
+	if err != nil {
+		return view.Drift{}, err
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return view.DriftOf(r.name, r.last), nil
+}
+
+// Sync implements control.Daemon.
+func (d *daemon) Sync(ctx context.Context, stack string, o control.Sync) (view.StackStatus, error) {
+	if o.MaxDeletes < 0 {
+		return view.StackStatus{}, fmt.Errorf("%w: --max-deletes must not be negative", control.ErrInvalid)
+	}
+	r, err := d.find(stack)
+	if err != nil {
+		return view.StackStatus{}, err
+	}
+	return r.sync(ctx, o)
+}
+
+// sync looks at Git, then has a pass made over everything and waits for it. That Git cannot be reached is in the pass's own account.
+func (r *runner) sync(ctx context.Context, o control.Sync) (view.StackStatus, error) {
+	p, err := r.running()
+	if err != nil {
+		return view.StackStatus{}, err
+	}
+	look := p.source.Poll
+	if o.AcceptRewrite {
+		look = p.source.AcceptRewrite
+	}
+	if err := look(ctx); err != nil && (o.AcceptRewrite || ctx.Err() != nil) {
+		return view.StackStatus{}, err
+	}
+	passed := make(chan reconcile.Pass, 1)
+	kick := reconcile.Kick{Why: "sync", Retry: true, MaxDeletes: o.MaxDeletes, Done: func(p reconcile.Pass) { passed <- p }}
+	if r.send(ctx, kick) {
+		select {
+		case <-passed:
+			return r.status(), nil
+		case <-r.done:
+		case <-p.ended:
+		case <-ctx.Done():
+		}
+	}
+	if err := ctx.Err(); err != nil {
+		return view.StackStatus{}, err
+	}
+	return view.StackStatus{}, fmt.Errorf("stack %s: stopped, or started anew, before the pass was through; ask again", r.name)
+}
+
+// Suspend implements control.Daemon.
+func (d *daemon) Suspend(_ context.Context, stack, ref, reason string) error {
+	return d.suspend(stack, ref, reason)
+}
+
+// Resume implements control.Daemon.
+func (d *daemon) Resume(_ context.Context, stack, ref string) error { return d.suspend(stack, ref, "") }
+
+// suspend notes a reason to leave a stack or one resource alone; no reason takes the note away.
+func (d *daemon) suspend(stack, ref, reason string) error {
+	r, err := d.find(stack)
+	if err != nil {
+		return err
+	}
+	p, err := r.running()
+	if err != nil {
+		return err
+	}
+	if ref == "" {
+		return p.engine.Suspend(resource.Ref{}, reason)
+	}
+	named, err := resource.ParseRef(ref)
+	if err != nil {
+		return fmt.Errorf("%w: %w", control.ErrInvalid, err)
+	}
+	return p.engine.Suspend(named, reason)
+}
+
+// running is the parts that work now.
+func (r *runner) running() (*parts, error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	switch {
+	case r.parts != nil:
+		return r.parts, nil
+	case r.broken != nil:
+		return nil, fmt.Errorf("stack %s: %w", r.name, r.broken)
+	default:
+		return nil, fmt.Errorf("stack %s: is being started", r.name)
+	}
+}

@@ -1,0 +1,160 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"recsysd.dev/recsysd/internal/control"
+	"recsysd.dev/recsysd/internal/plan"
+	"recsysd.dev/recsysd/internal/reconcile"
+	"recsysd.dev/recsysd/internal/resource"
+	"recsysd.dev/recsysd/internal/view"
+)
+
+func (p *program) applyCommand() *cobra.Command {
+	c := &cobra.Command{
+		Use: "apply", Short: "Make passes until the stack has converged", Args: cobra.NoArgs,
+	}
+	var file string
+	var single bool
+	var timeout time.Duration
+	p.configFlag(c)
+	p.stackFlag(c)
+	c.Flags().StringVar(&file, "file", "", "a local stack file in place of Git's")
+	c.Flags().BoolVar(&single, "once", false, "make one pass only")
+	c.Flags().DurationVar(&timeout, "timeout", 30*time.Minute, "give up after so long")
+	c.RunE = func(c *cobra.Command, _ []string) error {
+		return p.alone(func() error {
+			o, err := p.once(c.Context(), file, false)
+			if err != nil {
+				return err
+			}
+			return errors.Join(p.converge(c.Context(), o, single, timeout), o.close())
+		})
+	}
+	return c
+}
+
+// alone does what writes while no daemon and no other command works on the same stacks.
+func (p *program) alone(do func() error) error {
+	c, _, err := p.selected()
+	if err != nil {
+		return err
+	}
+	lock, err := control.Hold(c.ControlSocket)
+	if errors.Is(err, control.ErrHeld) {
+		return fmt.Errorf("%w; the daemon applies by itself (recsysd sync asks it to), or stop it first", err)
+	}
+	if err != nil {
+		return err
+	}
+	return errors.Join(do(), lock.Release())
+}
+
+// converge makes passes until nothing is left to do or to wait for, and shows what happens as it happens.
+func (p *program) converge(ctx context.Context, o *once, single bool, timeout time.Duration) error {
+	ctx, cancel := context.WithTimeout(ctx, timeout)
+	defer cancel()
+	show := &progress{program: p, states: map[resource.Ref]string{}}
+	o.Progress = show.result
+	record := o.Record
+	running, enough := context.WithCancel(ctx)
+	defer enough()
+	var last reconcile.Pass
+	o.Record = func(pass reconcile.Pass, m reconcile.Memory) error {
+		last = pass
+		show.pass(pass)
+		if single || settled(pass) {
+			enough()
+		}
+		return record(pass, m)
+	}
+	if err := o.Run(running, nil); err != nil && running.Err() == nil {
+		return err
+	}
+	switch {
+	case last.Converged():
+		_, err := fmt.Fprintf(p.out, "%s has converged at %s\n", o.Stack, view.Short(last.Applied))
+		return err
+	case single && ctx.Err() == nil:
+		return errors.Join(last.SourceErr, last.StackErr, last.Err)
+	case errors.Is(ctx.Err(), context.DeadlineExceeded):
+		return errors.Join(unconverged(last), fmt.Errorf("%s: not converged within %s", o.Stack, timeout))
+	case ctx.Err() != nil:
+		return fmt.Errorf("%s: interrupted; what was begun goes on in the cloud, and the next apply takes it up", o.Stack)
+	}
+	return errors.Join(unconverged(last), fmt.Errorf("%s: not converged, and nothing more will happen by itself", o.Stack))
+}
+
+// settled reports whether nothing more will happen by itself: what is left is held, or refused for good.
+func settled(pass reconcile.Pass) bool {
+	if pass.Converged() || errors.Join(pass.SourceErr, pass.StackErr, pass.Err) != nil {
+		return true
+	}
+	for _, o := range pass.Seen {
+		if o.State != resource.Ready && o.State != resource.Broken {
+			return false
+		}
+	}
+	for _, r := range pass.Results {
+		if r.Outcome != plan.None && r.Outcome != plan.Rejected {
+			return false
+		}
+	}
+	return true
+}
+
+// unconverged lists what is in the way, one line each.
+func unconverged(pass reconcile.Pass) error {
+	errs := []error{pass.SourceErr, pass.StackErr, pass.Err}
+	for i, s := range pass.Plan.Steps {
+		switch {
+		case s.Verb == plan.Hold:
+			errs = append(errs, fmt.Errorf("%s: held: %s", s.Ref, s.Why))
+		case i < len(pass.Results) && pass.Results[i].Err != nil:
+			errs = append(errs, fmt.Errorf("%s: %w", s.Ref, pass.Results[i].Err))
+		}
+	}
+	return errors.Join(errs...)
+}
+
+// progress writes a line for every step and for every change of a state.
+type progress struct {
+	*program
+	mu     sync.Mutex
+	states map[resource.Ref]string
+}
+
+func (s *progress) result(r plan.Result) {
+	if r.Outcome == plan.None || r.Outcome == plan.Waiting {
+		return
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	line := fmt.Sprintf("%-8s %s  %s", r.Verb, r.Ref, r.Outcome)
+	if r.Err != nil {
+		line += ": " + r.Err.Error()
+	}
+	fmt.Fprintln(s.out, line)
+}
+
+func (s *progress) pass(p reconcile.Pass) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, o := range p.Seen {
+		now := o.State.String()
+		if o.Detail != "" {
+			now += ": " + o.Detail
+		}
+		was, known := s.states[o.Ref]
+		s.states[o.Ref] = now
+		if now != was && (known || o.State != resource.Ready) {
+			fmt.Fprintf(s.out, "         %s  %s\n", o.Ref, now)
+		}
+	}
+}

@@ -1,0 +1,49 @@
+package main
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"recsysd.dev/recsysd/internal/desired"
+)
+
+func (p *program) checkCommand() *cobra.Command {
+	var environment string
+	c := &cobra.Command{
+		Use: "check FILE", Short: "Validate a stack file, offline", Args: cobra.ExactArgs(1),
+		RunE: func(_ *cobra.Command, args []string) error {
+			stack, err := loadFile(args[0], environment)
+			if err != nil {
+				return err
+			}
+			for _, n := range stack.Notices {
+				fmt.Fprintf(p.out, "notice: %s\n", n)
+			}
+			_, err = fmt.Fprintf(p.out, "%s: stack %s is well, %d resources\n", args[0], stack.Name, len(stack.Resources))
+			return err
+		},
+	}
+	c.Flags().StringVar(&environment, "environment", "", "lay environments/NAME.yaml over it")
+	return c
+}
+
+// loadFile reads a stack file from this machine without any configuration: project and name are what it says.
+func loadFile(file, environment string) (*desired.Stack, error) {
+	return desired.Load(os.DirFS(filepath.Dir(file)), filepath.Base(file), desired.Options{
+		Environment: environment, Offline: true, Now: time.Now(),
+	})
+}
+
+func (p *program) schemaCommand() *cobra.Command {
+	return &cobra.Command{
+		Use: "schema", Short: "Print the JSON Schema of the stack file, for editors", Args: cobra.NoArgs,
+		RunE: func(*cobra.Command, []string) error {
+			_, err := fmt.Fprintf(p.out, "%s\n", desired.Schema())
+			return err
+		},
+	}
+}

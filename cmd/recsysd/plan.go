@@ -1,0 +1,134 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"recsysd.dev/recsysd/internal/config"
+	"recsysd.dev/recsysd/internal/drivers"
+	"recsysd.dev/recsysd/internal/gitsource"
+	"recsysd.dev/recsysd/internal/plan"
+	"recsysd.dev/recsysd/internal/reconcile"
+	"recsysd.dev/recsysd/internal/sim"
+	"recsysd.dev/recsysd/internal/view"
+)
+
+func (p *program) planCommand() *cobra.Command {
+	c := &cobra.Command{
+		Use: "plan", Short: "Show what a pass would do; never writes", Args: cobra.NoArgs,
+		Long: "Show what a pass would do; never writes.\n\nExit status: 0 nothing to do, 1 there are differences, 2 an error or something that could not be observed.",
+	}
+	var file, cloud string
+	p.configFlag(c)
+	p.stackFlag(c)
+	p.formatFlag(c)
+	c.Flags().StringVar(&file, "file", "", "a local stack file in place of Git's")
+	c.Flags().StringVar(&cloud, "cloud", "", "sim: an empty simulated cloud; needs no configuration")
+	c.RunE = func(c *cobra.Command, _ []string) error {
+		o, err := p.planned(c.Context(), file, cloud)
+		if err != nil {
+			return err
+		}
+		pass := o.Preview(c.Context())
+		if err := errors.Join(p.showPlan(pass), o.close()); err != nil {
+			return err
+		}
+		return verdict(pass)
+	}
+	return c
+}
+
+// planned is the stack that plan looks at.
+func (p *program) planned(ctx context.Context, file, cloud string) (*once, error) {
+	switch {
+	case cloud == "":
+		return p.once(ctx, file, true)
+	case cloud != "sim":
+		return nil, fmt.Errorf("--cloud %s: there is sim only", cloud)
+	case file == "":
+		return nil, errors.New("--cloud sim needs a stack file: --file FILE")
+	}
+	stack, err := loadFile(file, "")
+	if err != nil {
+		return nil, err
+	}
+	s := config.DefaultStack()
+	s.Name, s.Project = stack.Name, stack.Project
+	source := gitsource.File{Path: file}
+	o := &once{}
+	o.Stack, o.Source, o.Settings = s.Name, source, settings(s)
+	o.Kinds = drivers.Simulated(&sim.Cloud{}, s.Name)
+	o.Load = loader(s, source.Name(), true, func(string) {})
+	return o, nil
+}
+
+// showPlan prints the plan of a pass, unless the pass has none.
+func (p *program) showPlan(pass reconcile.Pass) error {
+	if pass.Err != nil || pass.StackErr != nil {
+		return errors.Join(pass.StackErr, pass.Err)
+	}
+	v := view.PlanOf(pass)
+	return p.show(v, func(paint view.Paint) error { return v.Text(p.out, paint) })
+}
+
+// verdict is plan's exit status: an error or blindness before differences, and these before nothing.
+func verdict(pass reconcile.Pass) error {
+	if err := errors.Join(pass.SourceErr, pass.StackErr, pass.Err); err != nil {
+		return err
+	}
+	if blind := pass.Plan.Blind; len(blind) > 0 {
+		return fmt.Errorf("could not be observed: %s", strings.Join(slices.Sorted(maps.Keys(blind)), ", "))
+	}
+	for _, s := range pass.Plan.Steps {
+		if s.Verb != plan.Keep && (s.Verb != plan.Hold || s.Held != plan.Keep) {
+			return errDiffers
+		}
+	}
+	return nil
+}
+
+func (p *program) outputCommand() *cobra.Command {
+	c := &cobra.Command{
+		Use: "output [KEY]", Short: "Print endpoints, URLs, paths and addresses of what the stack has", Args: cobra.MaximumNArgs(1),
+	}
+	p.configFlag(c)
+	p.stackFlag(c)
+	p.formatFlag(c)
+	c.RunE = func(c *cobra.Command, args []string) error {
+		o, err := p.once(c.Context(), "", true)
+		if err != nil {
+			return err
+		}
+		pass := o.Preview(c.Context())
+		if err := errors.Join(pass.StackErr, pass.Err, o.close()); err != nil {
+			return err
+		}
+		return p.showOutputs(view.Outputs(pass), args)
+	}
+	return c
+}
+
+func (p *program) showOutputs(outputs map[string]string, args []string) error {
+	if len(args) == 1 {
+		value, ok := outputs[args[0]]
+		if !ok {
+			return fmt.Errorf("no output %q; there is: %s", args[0], strings.Join(slices.Sorted(maps.Keys(outputs)), " "))
+		}
+		_, err := fmt.Fprintln(p.out, value)
+		return err
+	}
+	return p.show(outputs, func(view.Paint) error {
+		for _, key := range slices.Sorted(maps.Keys(outputs)) {
+			if _, err := fmt.Fprintf(p.out, "%s = %s\n", key, outputs[key]); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+}

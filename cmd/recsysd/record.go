@@ -1,0 +1,113 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"go.uber.org/zap"
+
+	"recsysd.dev/recsysd/internal/history"
+	"recsysd.dev/recsysd/internal/plan"
+	"recsysd.dev/recsysd/internal/reconcile"
+	"recsysd.dev/recsysd/internal/view"
+)
+
+// record takes the account of a pass: to disk, to the metrics, to the log, and to whoever asks for the status.
+func (r *runner) record(store *history.Store, p reconcile.Pass, m reconcile.Memory) error {
+	err := store.Record(p, m)
+	r.note(func() {
+		r.last = &p
+		if p.Converged() {
+			r.converged = p.End
+		}
+	})
+	r.tell(p)
+	r.recorded(p)
+	r.note(func() {
+		r.inPass = false
+		if r.stale && r.cancel != nil {
+			r.cancel()
+		}
+	})
+	return err
+}
+
+// tell logs a pass: at info what was done and what became different, at debug the many passes that found everything as before.
+func (r *runner) tell(p reconcile.Pass) {
+	steps := 0
+	for i, res := range p.Results {
+		if res.Outcome == plan.None {
+			continue
+		}
+		steps++
+		fields := []zap.Field{
+			zap.String("resource", res.Ref.String()), zap.String("verb", string(res.Verb)), zap.String("outcome", string(res.Outcome)),
+			zap.String("why", p.Plan.Steps[i].Why),
+		}
+		switch res.Outcome {
+		case plan.Failed, plan.Rejected:
+			r.log.Warn("step", append(fields, zap.Error(res.Err))...)
+		case plan.Waiting:
+			r.log.Debug("step", append(fields, zap.Error(res.Err))...)
+		default:
+			r.log.Info("step", fields...)
+		}
+	}
+	err := errors.Join(p.SourceErr, p.StackErr, p.Err)
+	fields := []zap.Field{
+		zap.String("outcome", string(p.Outcome())), zap.String("commit", view.Short(p.Attempted)), zap.String("reason", p.Why),
+		zap.Duration("took", p.End.Sub(p.Start).Round(time.Millisecond)), zap.Int("steps", steps),
+	}
+	if err != nil {
+		fields = append(fields, zap.Error(err))
+	}
+	now := fmt.Sprint(p.Outcome(), p.Attempted, err)
+	switch {
+	case now == r.told && steps == 0:
+		r.log.Debug("pass", fields...)
+	case err != nil:
+		r.log.Error("pass", fields...)
+	default:
+		r.log.Info("pass", fields...)
+	}
+	r.told = now
+}
+
+// status is where the stack stands.
+func (r *runner) status() view.StackStatus {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	v := view.StackOf(r.stack.Name, r.last, r.converged)
+	if r.broken != nil {
+		v.Error = strings.TrimPrefix(v.Error+"\n"+r.broken.Error(), "\n")
+	}
+	return v
+}
+
+// ready says why there is no account of the stack yet.
+func (r *runner) ready() error {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	switch {
+	case r.last != nil:
+		return nil
+	case r.broken != nil:
+		return fmt.Errorf("stack %s: %w", r.stack.Name, r.broken)
+	default:
+		return fmt.Errorf("stack %s: its first pass is not through yet", r.stack.Name)
+	}
+}
+
+// healthy says why the stack makes no progress. Progress is a pass that begins or ends, and every step in it; between two of
+// these lies at most a pause, or one look and one step, each with its time limit.
+func (r *runner) healthy(now time.Time) error {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	bound := time.Duration(r.stack.Interval)*5/4 + 3*time.Duration(r.stack.StepTimeout) + 30*time.Second
+	if idle := now.Sub(r.beat); idle > bound {
+		return fmt.Errorf("stack %s: no progress for %s, at most %s is expected", r.stack.Name, idle.Round(time.Second), bound)
+	}
+	return nil
+}

@@ -1,0 +1,132 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"path/filepath"
+	"time"
+
+	"recsysd.dev/recsysd/internal/config"
+	"recsysd.dev/recsysd/internal/desired"
+	"recsysd.dev/recsysd/internal/drivers"
+	"recsysd.dev/recsysd/internal/drivers/gcp"
+	"recsysd.dev/recsysd/internal/gitsource"
+	"recsysd.dev/recsysd/internal/history"
+	"recsysd.dev/recsysd/internal/reconcile"
+	"recsysd.dev/recsysd/internal/resource"
+)
+
+// A world makes the kinds of one stack: those of the real clouds, or simulated ones.
+type world func(ctx context.Context, c *config.Config, s config.Stack, h hooks) (drivers.Set, error)
+
+// hooks are what kinds tell: each may be called from any goroutine.
+type hooks struct {
+	request func(service, method, code string) // a request was sent
+	changed func(refs []resource.Ref)          // a watch saw these change
+}
+
+// real is the world of Google Cloud and Kubernetes.
+func real(ctx context.Context, c *config.Config, s config.Stack, h hooks) (drivers.Set, error) {
+	return drivers.Kinds(ctx, drivers.Config{
+		GCP: gcp.Config{
+			Project: s.Project, Endpoints: c.GCP.Endpoints.Map(), Insecure: c.GCP.Insecure,
+			AccessTokenFile: c.GCP.AccessTokenFile, Impersonate: s.Impersonate, Observe: h.request,
+			UserAgent: "recsysd/" + version,
+		},
+		Stack: s.Name, Kubeconfig: s.Kubernetes.Kubeconfig, Context: s.Kubernetes.Context,
+		UndoManagers: c.UndoManagers, Width: s.Width, Changed: h.changed,
+	})
+}
+
+// settings are the numbers that the engine runs by.
+func settings(s config.Stack) reconcile.Settings {
+	return reconcile.Settings{
+		Observe: s.Mode == config.Observe, Prune: s.Prune, MaxDeletes: s.MaxDeletes, Width: s.Width,
+		Interval: time.Duration(s.Interval), MinGap: time.Duration(s.MinGap), StepTimeout: time.Duration(s.StepTimeout),
+	}
+}
+
+// loader reads the stack file at path of a revision and demands that it is this stack. notice is told what is worth telling.
+func loader(s config.Stack, path string, offline bool, notice func(string)) reconcile.Load {
+	return func(_ context.Context, r reconcile.Revision, now time.Time) ([]resource.Resource, error) {
+		stack, err := desired.Load(r.Tree, path, desired.Options{
+			Environment: s.Environment, Project: s.Project, Name: s.Name, External: s.Kubernetes.Kubeconfig != "",
+			Offline: offline, Now: now,
+		})
+		if err != nil {
+			return nil, err
+		}
+		for _, n := range stack.Notices {
+			notice(n)
+		}
+		return stack.Resources, nil
+	}
+}
+
+// gitDir is a stack's own place for Git in the state directory.
+func gitDir(c *config.Config, stack string) string { return filepath.Join(c.StateDir, stack, "git") }
+
+// gitConfig says how a stack's repository is followed.
+func gitConfig(c *config.Config, s config.Stack) gitsource.Config {
+	return gitsource.Config{
+		URL: s.Git.URL, Branch: s.Git.Branch, PollInterval: time.Duration(s.Git.PollInterval),
+		AllowRewrite: s.Git.AllowRewrite, MaxBytes: int64(s.Git.MaxBytes), Dir: gitDir(c, s.Name),
+		Auth: gitsource.Auth{
+			Username: s.Git.Auth.Username, TokenFile: s.Git.Auth.TokenFile, SSHKeyFile: s.Git.Auth.SSHKeyFile,
+			KnownHostsFile: s.Git.Auth.KnownHostsFile,
+		},
+	}
+}
+
+// A once is a stack as plan, apply, destroy and output handle it: one process, no daemon. Close it in the end.
+type once struct {
+	reconcile.Reconciler
+	closers []func() error
+}
+
+func (o *once) close() error {
+	var errs []error
+	for _, c := range o.closers {
+		errs = append(errs, c())
+	}
+	return errors.Join(errs...)
+}
+
+// once builds a stack's reconciler for one command. file, if set, takes the place of Git's stack file. With readOnly nothing is
+// written to the state directory, so that it may stand beside a running daemon.
+func (p *program) once(ctx context.Context, file string, readOnly bool) (*once, error) {
+	c, s, err := p.selected()
+	if err != nil {
+		return nil, err
+	}
+	o := &once{}
+	path := s.Git.Path
+	if file != "" {
+		local := gitsource.File{Path: file}
+		o.Source, path = local, local.Name()
+	} else {
+		g := gitConfig(c, s)
+		g.ReadOnly = readOnly
+		source, err := gitsource.New(g)
+		if err != nil {
+			return nil, err
+		}
+		o.Source = source
+		o.closers = append(o.closers, source.Close)
+	}
+	set, err := p.world(ctx, c, s, hooks{})
+	if err != nil {
+		return nil, errors.Join(fmt.Errorf("stack %s: %w", s.Name, err), o.close())
+	}
+	o.closers = append(o.closers, set.Close)
+	o.Stack, o.Kinds, o.Settings = s.Name, set.Kinds, settings(s)
+	o.Load = loader(s, path, false, func(n string) { fmt.Fprintf(p.err, "notice: %s\n", n) })
+	store, memory, err := history.Open(c.StateDir, s.Name)
+	if store == nil {
+		return nil, errors.Join(err, o.close())
+	}
+	o.Memory = memory
+	o.Record = store.Record
+	return o, nil
+}

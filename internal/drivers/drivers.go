@@ -1,0 +1,114 @@
+// Package drivers is the list of kinds: the real ones and the same ones simulated. It wires them to each other and knows nothing
+// of what they do; a new kind is a line in Kinds and one in Simulated.
+package drivers
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/client-go/rest"
+	"k8s.io/client-go/tools/clientcmd"
+
+	"recsysd.dev/recsysd/internal/drivers/bucket"
+	"recsysd.dev/recsysd/internal/drivers/cluster"
+	"recsysd.dev/recsysd/internal/drivers/gcp"
+	"recsysd.dev/recsysd/internal/drivers/kube"
+	"recsysd.dev/recsysd/internal/drivers/registry"
+	"recsysd.dev/recsysd/internal/resource"
+	"recsysd.dev/recsysd/internal/sim"
+)
+
+// Config is what the kinds of one stack are made from.
+type Config struct {
+	Stack string // whose mark is written, and looked for
+	GCP   gcp.Config
+	// Kubeconfig and Context lead to the API server for the stack's objects; without them it is that of the stack's own cluster.
+	Kubeconfig, Context string
+	UndoManagers        []string
+	Width               int                  // requests to an API server at a time
+	Changed             func([]resource.Ref) // a watch saw these change; it must not block. May be nil
+}
+
+// Set is the kinds of one stack. Close it when no call is under way.
+type Set struct {
+	Kinds []resource.Kind
+	close []func() error
+}
+
+// Close lets go of connections and watches.
+func (s Set) Close() error {
+	var errs []error
+	for _, c := range s.close {
+		errs = append(errs, c())
+	}
+	return errors.Join(errs...)
+}
+
+// Kinds makes the real kinds. It sends nothing yet, save that the default credentials are looked for. ctx is used for as long as the
+// kinds are.
+func Kinds(ctx context.Context, c Config) (Set, error) {
+	var set Set
+	clusters, err := cluster.New(ctx, c.GCP, c.Stack)
+	if err != nil {
+		return Set{}, fmt.Errorf("clusters: %w", err)
+	}
+	set.close = append(set.close, clusters.Close)
+	buckets, err := bucket.New(ctx, c.GCP, c.Stack)
+	if err != nil {
+		return Set{}, errors.Join(fmt.Errorf("buckets: %w", err), set.Close())
+	}
+	set.close = append(set.close, buckets.Close)
+	registries, err := registry.New(ctx, c.GCP, c.Stack)
+	if err != nil {
+		return Set{}, errors.Join(fmt.Errorf("registries: %w", err), set.Close())
+	}
+	set.close = append(set.close, registries.Close)
+	access := func(ctx context.Context) (*rest.Config, error) { return clusters.Access(ctx, "") }
+	if c.Kubeconfig != "" {
+		access = kubeconfig(c.Kubeconfig, c.Context, c.GCP.UserAgent)
+	}
+	objects := kube.New(ctx, kube.Options{
+		Stack: c.Stack, Access: access, UndoManagers: c.UndoManagers, Requests: c.GCP.Observe, Notify: c.Changed, Width: c.Width,
+	})
+	set.close = append(set.close, func() error { objects.Close(); return nil })
+	set.Kinds = []resource.Kind{
+		resource.NewKind("cluster", clusters),
+		resource.NewKind("bucket", buckets),
+		resource.NewKind("registry", registries),
+		resource.NewKind("kube", objects),
+	}
+	return set, nil
+}
+
+// Simulated makes the same kinds out of a simulated cloud.
+func Simulated(cloud *sim.Cloud, stack string) []resource.Kind {
+	objects := sim.NewDriver[kube.Object](cloud, stack)
+	objects.Entry = func(o kube.Object) string {
+		return (&unstructured.Unstructured{Object: o.Manifest}).GetLabels()[kube.LabelEntry]
+	}
+	clusters := sim.NewDriver[cluster.Spec](cloud, stack)
+	clusters.Outputs = func(s cluster.Spec) map[string]string { return map[string]string{"endpoint": s.Name + ".gke.example"} }
+	buckets := sim.NewDriver[bucket.Spec](cloud, stack)
+	buckets.Outputs = func(s bucket.Spec) map[string]string { return map[string]string{"url": "gs://" + s.Name} }
+	return []resource.Kind{
+		resource.NewKind("cluster", clusters),
+		resource.NewKind("bucket", buckets),
+		resource.NewKind("registry", sim.NewDriver[registry.Spec](cloud, stack)),
+		resource.NewKind("kube", objects),
+	}
+}
+
+// kubeconfig reads the file at every call, since credentials in it are renewed.
+func kubeconfig(path, kubeContext, agent string) func(context.Context) (*rest.Config, error) {
+	return func(context.Context) (*rest.Config, error) {
+		rules := &clientcmd.ClientConfigLoadingRules{ExplicitPath: path}
+		c, err := clientcmd.NewNonInteractiveDeferredLoadingClientConfig(rules, &clientcmd.ConfigOverrides{CurrentContext: kubeContext}).ClientConfig()
+		if err != nil {
+			return nil, fmt.Errorf("kubeconfig %s: %w", path, err)
+		}
+		c.UserAgent = agent
+		return c, nil
+	}
+}

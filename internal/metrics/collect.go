@@ -1,0 +1,115 @@
+package metrics
+
+import (
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"recsysd.dev/recsysd/internal/plan"
+)
+
+func desc(name, help string, labels ...string) *prometheus.Desc {
+	return prometheus.NewDesc(name, help, labels, nil)
+}
+
+// The gauges that are rendered from the last pass.
+var (
+	resourceDrift = desc("recsysd_resource_drift", "Fields in drift when the last pass looked.", "stack", "kind", "name")
+	driftSince    = desc("recsysd_resource_drift_since_timestamp_seconds", "When a pass first saw the drift that is there now.", "stack", "kind", "name")
+	usable        = desc("recsysd_resource_usable", "1 if others may build on the resource.", "stack", "kind", "name")
+	held          = desc("recsysd_resource_held", "1 if a step on the resource is held back.", "stack", "kind", "name")
+	lastPass      = desc("recsysd_last_pass_timestamp_seconds", "When the last pass ended.", "stack")
+	lastConverged = desc("recsysd_last_converged_timestamp_seconds", "When the last pass ended that found or left everything as wanted.", "stack")
+	revisionInfo  = desc("recsysd_revision_info", "The commit being applied and the newest that converged.", "stack", "attempted", "applied")
+	sourceUp      = desc("recsysd_source_up", "1 if the repository could be read.", "stack")
+	stackValid    = desc("recsysd_stack_valid", "1 if the newest revision's stack is valid.", "stack")
+	suspended     = desc("recsysd_suspended", "1 if the whole stack is suspended.", "stack")
+	kindBlind     = desc("recsysd_kind_blind", "1 if the kind could not be observed.", "stack", "kind")
+	buildInfo     = desc("recsysd_build_info", "The program that is running.", "version", "revision", "goversion")
+)
+
+// Describe implements prometheus.Collector.
+func (c *Collector) Describe(ch chan<- *prometheus.Desc) {
+	for _, d := range []*prometheus.Desc{
+		resourceDrift, driftSince, usable, held, lastPass, lastConverged, revisionInfo, sourceUp, stackValid, suspended,
+		kindBlind, buildInfo,
+	} {
+		ch <- d
+	}
+	for _, v := range c.vectors() {
+		v.Describe(ch)
+	}
+}
+
+// Collect implements prometheus.Collector.
+func (c *Collector) Collect(ch chan<- prometheus.Metric) {
+	ch <- c.build
+	for _, v := range c.vectors() {
+		v.Collect(ch)
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for name, s := range c.stacks {
+		s.collect(name, ch)
+	}
+}
+
+func (c *Collector) vectors() []prometheus.Collector {
+	return []prometheus.Collector{
+		c.steps, c.passes, c.requests, c.detected, c.corrected, c.unexplained, c.duration, c.configValid,
+	}
+}
+
+func (s *stack) collect(name string, ch chan<- prometheus.Metric) {
+	gauge := func(d *prometheus.Desc, v float64, labels ...string) {
+		m, err := prometheus.NewConstMetric(d, prometheus.GaugeValue, v, append([]string{name}, labels...)...)
+		if err != nil {
+			m = prometheus.NewInvalidMetric(d, err)
+		}
+		ch <- m
+	}
+	p := s.last
+	gauge(lastPass, seconds(p.End))
+	if !s.converged.IsZero() {
+		gauge(lastConverged, seconds(s.converged))
+	}
+	gauge(revisionInfo, 1, p.Attempted, p.Applied)
+	gauge(sourceUp, number(p.SourceErr == nil))
+	gauge(stackValid, number(p.StackErr == nil))
+	gauge(suspended, number(p.Suspended != ""))
+
+	kinds := map[string]bool{}
+	for kind := range p.Plan.Blind {
+		kinds[kind] = true
+	}
+	drift := p.Drift()
+	for i, step := range p.Plan.Steps {
+		ref := step.Ref
+		if !kinds[ref.Kind] {
+			kinds[ref.Kind] = false
+		}
+		d := drift[ref]
+		gauge(resourceDrift, float64(len(d.Fields)), ref.Kind, ref.Name)
+		if len(d.Fields) > 0 {
+			gauge(driftSince, seconds(d.Since), ref.Kind, ref.Name)
+		}
+		isUsable := step.Usable
+		if i < len(p.Results) {
+			isUsable = p.Results[i].Usable
+		}
+		gauge(usable, number(isUsable), ref.Kind, ref.Name)
+		gauge(held, number(step.Verb == plan.Hold), ref.Kind, ref.Name)
+	}
+	for kind, blind := range kinds {
+		gauge(kindBlind, number(blind), kind)
+	}
+}
+
+func seconds(t time.Time) float64 { return float64(t.UnixMilli()) / 1000 }
+
+func number(b bool) float64 {
+	if b {
+		return 1
+	}
+	return 0
+}

@@ -79,7 +79,7 @@ func toNetworks(networks []Network) *containerpb.ControlPlaneEndpointsConfig_IPE
 	config := &containerpb.MasterAuthorizedNetworksConfig{Enabled: true}
 	for _, n := range networks {
 		config.CidrBlocks = append(config.CidrBlocks, &containerpb.MasterAuthorizedNetworksConfig_CidrBlock{
-			CidrBlock: canonicalCIDR(n.CIDR), DisplayName: n.Name,
+			CidrBlock: n.CIDR, DisplayName: n.Name,
 		})
 	}
 	return &containerpb.ControlPlaneEndpointsConfig_IPEndpointsConfig{AuthorizedNetworksConfig: config}

@@ -132,7 +132,7 @@ func networksText(networks []Network) string {
 	}
 	var lines []string
 	for _, n := range networks {
-		line := canonicalCIDR(n.CIDR)
+		line := n.CIDR
 		if n.Name != "" {
 			line += " (" + n.Name + ")"
 		}

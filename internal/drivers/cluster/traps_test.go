@@ -383,6 +383,32 @@ func TestOlderFields(t *testing.T) {
 	}
 }
 
+// The version of a resource changes with what is compared, and with nothing else.
+func TestVersion(t *testing.T) {
+	want := sample("ours")
+	srv, d := converged(t, want)
+	kind := resource.NewKind(cluster.Kind, d)
+	version := func() string {
+		sight, err := kind.Observe(t.Context(), []resource.Resource{resource.Of(want)}, true)
+		if err != nil || len(sight.Found) != 1 {
+			t.Fatal(err, sight)
+		}
+		return sight.Found[0].Version
+	}
+	first := version()
+	srv.EditCluster(want.Name, func(pb *containerpb.Cluster) {
+		pb.ResourceLabels["owner"] = "somebody"
+		pb.CurrentMasterVersion = "1.99"
+	})
+	if version() != first {
+		t.Error("somebody's label and Google's upgrade are nothing that is compared")
+	}
+	srv.EditCluster(want.Name, func(pb *containerpb.Cluster) { pb.ResourceLabels["team"] = "shop" })
+	if version() == first {
+		t.Error("a label of ours is")
+	}
+}
+
 func TestLostAnswer(t *testing.T) {
 	srv := gcptest.Start(t)
 	d := open(t, srv.Config(), "ours")

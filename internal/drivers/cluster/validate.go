@@ -73,11 +73,3 @@ func (s Spec) validateNetworks() []error {
 	}
 	return errs
 }
-
-// canonicalCIDR is the same for the same range.
-func canonicalCIDR(cidr string) string {
-	if p, err := netip.ParsePrefix(cidr); err == nil {
-		return p.Masked().String()
-	}
-	return cidr
-}

@@ -65,6 +65,11 @@ func TestWhatIsLeftOutIsNotOurs(t *testing.T) {
 // The map of policies is ours as a whole, and compared by what it means.
 func TestCleanupPolicies(t *testing.T) {
 	type policies = map[string]*artifactregistrypb.CleanupPolicy
+	keep := func(n int32, packages ...string) *artifactregistrypb.CleanupPolicy {
+		return &artifactregistrypb.CleanupPolicy{Action: artifactregistrypb.CleanupPolicy_KEEP,
+			ConditionType: &artifactregistrypb.CleanupPolicy_MostRecentVersions{
+				MostRecentVersions: &artifactregistrypb.CleanupPolicyMostRecentVersions{KeepCount: &n, PackageNamePrefixes: packages}}}
+	}
 	age := func(p policies, id string) *artifactregistrypb.CleanupPolicyCondition { return p[id].GetCondition() }
 	tests := []struct {
 		why  string
@@ -80,11 +85,12 @@ func TestCleanupPolicies(t *testing.T) {
 				ConditionType: &artifactregistrypb.CleanupPolicy_Condition{Condition: &artifactregistrypb.CleanupPolicyCondition{
 					TagState: artifactregistrypb.CleanupPolicyCondition_TAGGED.Enum(), TagPrefixes: []string{"v", "rel"}}}}
 		}, []string{"cleanup.policies.keep-releases: none, have keep tagged, tag rel or v"}},
+		{"a policy of the same kind for some packages only", func(p policies) {
+			p["aa"] = keep(1, "api")
+		}, []string{"cleanup.policies.aa: none, have keep the newest 1, package api"}},
 		{"a second policy of the same kind", func(p policies) {
-			p["zz"] = &artifactregistrypb.CleanupPolicy{Id: "zz", Action: artifactregistrypb.CleanupPolicy_KEEP,
-				ConditionType: &artifactregistrypb.CleanupPolicy_MostRecentVersions{
-					MostRecentVersions: &artifactregistrypb.CleanupPolicyMostRecentVersions{KeepCount: new(int32(1)), PackageNamePrefixes: []string{"api"}}}}
-		}, []string{"cleanup.policies.zz: none, have keep the newest 1, package api"}},
+			p["zz"] = keep(1)
+		}, []string{"cleanup.policies.zz: none, have keep the newest 1"}},
 		{"an age limit that is narrowed to some tags", func(p policies) { age(p, "delete-old").TagPrefixes = []string{"rc-"} },
 			[]string{"cleanup.deleteAfter: 180d, have none", "cleanup.policies.delete-old: none, have delete, tag rc-, older than 180d"}},
 		{"the same policy under another id", func(p policies) {

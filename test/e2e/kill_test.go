@@ -1,0 +1,107 @@
+package e2e_test
+
+import (
+	"fmt"
+	"net/http"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"recsysd.dev/recsysd/internal/drivers/gcp/gcptest"
+)
+
+// The daemon is killed after each mutating call has had its effect and before it hears of it, one call after another. It must
+// end where it would have ended anyway, with nothing made twice and nothing left over.
+func TestKilledAfterEveryCall(t *testing.T) {
+	w := newWorld(t, "e2e-kill")
+	k := &killer{killed: map[string]bool{}, dead: make(chan string)}
+	w.google.OnCall(func(c gcptest.Call, phase gcptest.Phase) {
+		if phase == gcptest.After && c.Write {
+			k.kill(c.Method + " " + c.Target)
+		}
+	})
+	w.kube.OnAnswer(func(r *http.Request, _ *http.Response) {
+		if r.Method != http.MethodGet && r.URL.Query().Get("dryRun") == "" {
+			k.kill(r.Method + " " + r.URL.Path)
+		}
+	})
+	commit := w.push("the stack", w.example())
+	deadline := time.After(5 * time.Minute)
+	for alive := true; alive; {
+		w.start()
+		k.hunt(w.daemon)
+		converged := make(chan struct{})
+		stop := make(chan struct{})
+		go func() {
+			defer close(converged)
+			for w.converged(commit)() != nil {
+				select {
+				case <-stop:
+					return
+				case <-time.After(50 * time.Millisecond):
+				}
+			}
+		}()
+		select {
+		case <-k.dead:
+			close(stop)
+			<-converged
+		case <-converged:
+			alive = false
+		case <-deadline:
+			close(stop)
+			t.Fatalf("not converged after %d kills: %v\n%s", len(k.killed), k.order, w.account())
+		}
+	}
+	t.Logf("killed %d times: %s", len(k.order), strings.Join(k.order, ", "))
+	if len(k.order) < 20 {
+		t.Errorf("only %d calls were cut off, of the many that make the stack", len(k.order))
+	}
+	w.seedCloud()
+	w.seedWorkloads()
+	made := map[string]int{}
+	for _, c := range w.google.Writes() {
+		made[c.Method]++
+	}
+	for _, method := range []string{"CreateCluster", "CreateRepository", "storage.buckets.insert"} {
+		if made[method] != 1 {
+			t.Errorf("%s had its effect %d times, want once", method, made[method])
+		}
+	}
+	if names := w.kubectl("get", "deployment,statefulset,pvc", "-o", "jsonpath={.items[*].metadata.name}"); names != "api mlflow redis postgres postgres-data" {
+		t.Errorf("the cluster holds %s", names)
+	}
+	w.quiet()
+}
+
+// killer kills the daemon it hunts, once for every call.
+type killer struct {
+	mu     sync.Mutex
+	prey   *daemon
+	killed map[string]bool
+	order  []string
+	dead   chan string
+}
+
+func (k *killer) hunt(d *daemon) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	k.prey = d
+}
+
+func (k *killer) kill(call string) {
+	k.mu.Lock()
+	prey := k.prey
+	again := k.killed[call] || prey == nil
+	if !again {
+		k.killed[call], k.prey = true, nil
+		k.order = append(k.order, call)
+	}
+	k.mu.Unlock()
+	if again {
+		return
+	}
+	prey.kill()
+	k.dead <- fmt.Sprint("killed after ", call)
+}

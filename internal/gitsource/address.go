@@ -68,6 +68,7 @@ func Redact(raw string) string {
 	return "(a git url that is not valid)"
 }
 
+// loopback tells whether a host is this machine, so that nobody can listen on the way.
 func loopback(host string) bool {
 	if host == "localhost" {
 		return true

@@ -60,6 +60,7 @@ func (s *Source) explain(ctx context.Context, err error) error {
 	return &shownError{text: fmt.Sprintf("git %s: %s", s.address, text), cause: err}
 }
 
+// reason knows the errors that have a remedy; the others are shown as they are, on one line.
 func (s *Source) reason(ctx context.Context, err error) string {
 	var unexpected *plumbing.UnexpectedError // hides what it wraps
 	if errors.As(err, &unexpected) {
@@ -101,6 +102,7 @@ func isSHA256(rest []byte) bool {
 	return found && len(hash) == 24 && err == nil
 }
 
+// from names the file that a credential came from.
 func from(file string) string {
 	if file == "" {
 		return ""

@@ -96,6 +96,7 @@ func (g *guardedTransport) RoundTrip(req *http.Request) (*http.Response, error) 
 	return res, nil
 }
 
+// guardedBody is an answer under both.
 type guardedBody struct {
 	io.ReadCloser
 	ctx  context.Context

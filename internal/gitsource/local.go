@@ -96,6 +96,7 @@ func pointer(file, prefix string) (string, error) {
 	return filepath.Clean(to), nil
 }
 
+// list reads one reference, and all of them only to say which branches there are.
 func (l *local) list(context.Context) (listing, error) {
 	storage, err := l.open()
 	if err != nil {
@@ -123,6 +124,7 @@ func (l *local) list(context.Context) (listing, error) {
 	return &localListing{storage, tip}, nil // it has appeared just now
 }
 
+// localListing is an opened repository.
 type localListing struct {
 	storage *filesystem.Storage
 	commit  plumbing.Hash
@@ -131,10 +133,12 @@ type localListing struct {
 func (l *localListing) tip() plumbing.Hash { return l.commit }
 func (l *localListing) close() error       { return l.storage.Close() }
 
+// download copies the commit out of the repository, which need not exist any more a moment later.
 func (l *localListing) download(ctx context.Context, w io.Writer) (bool, error) {
 	return true, writePack(ctx, l.storage, l.commit, w)
 }
 
+// descends walks back from the tip, nearest commits first.
 func (l *localListing) descends(ctx context.Context, from plumbing.Hash) error {
 	seen := map[plumbing.Hash]bool{}
 	for todo := []plumbing.Hash{l.commit}; len(todo) > 0; {

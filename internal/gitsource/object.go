@@ -19,6 +19,7 @@ func decodeTree(p *pack, h plumbing.Hash) ([]object.TreeEntry, error) {
 	return parseTree(h, content)
 }
 
+// parseTree decodes a directory that was read, under the rules of decodeTree.
 func parseTree(h plumbing.Hash, content []byte) ([]object.TreeEntry, error) {
 	var t object.Tree
 	if err := t.Decode(memory(plumbing.TreeObject, content)); err != nil {
@@ -32,6 +33,7 @@ func parseTree(h plumbing.Hash, content []byte) ([]object.TreeEntry, error) {
 	return t.Entries, nil
 }
 
+// parseCommit decodes a commit that was read.
 func parseCommit(h plumbing.Hash, content []byte) (*object.Commit, error) {
 	var c object.Commit
 	if err := c.Decode(memory(plumbing.CommitObject, content)); err != nil {

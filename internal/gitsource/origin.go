@@ -53,4 +53,5 @@ func branchTip(branch string, heads map[string]plumbing.Hash) (plumbing.Hash, er
 	return plumbing.ZeroHash, fmt.Errorf("branch %s does not exist; there are: %s", branch, strings.Join(others, ", "))
 }
 
+// branchRef is a branch's full name.
 func branchRef(branch string) string { return plumbing.NewBranchReferenceName(branch).String() }

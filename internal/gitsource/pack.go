@@ -40,6 +40,7 @@ type pack struct {
 	skipped int              // deltas left out because they, or what they stand on, are too large
 }
 
+// packed is one object's place in the index.
 type packed struct {
 	hash   plumbing.Hash
 	offset int64
@@ -144,6 +145,7 @@ func (p *pack) resolve(ctx context.Context, pending []int64) error {
 	return nil
 }
 
+// sort puts the index in the order that find relies on.
 func (p *pack) sort() {
 	slices.SortFunc(p.objects, func(a, b packed) int { return bytes.Compare(a.hash[:], b.hash[:]) })
 }

@@ -2,7 +2,11 @@ package gitsource
 
 import (
 	"bytes"
+	"compress/zlib"
+	"crypto/sha1"
+	"errors"
 	"fmt"
+	"io"
 	"math/rand/v2"
 	"os"
 	"os/exec"
@@ -93,6 +97,59 @@ func TestBrokenPacks(t *testing.T) {
 		if try(broken) == nil {
 			t.Fatalf("a pack with a flipped bit in byte %d passes", i)
 		}
+	}
+}
+
+// TestPackThatLacksAFile: a server may not leave out what was asked for; where it was asked to, the file counts as too large.
+func TestPackThatLacksAFile(t *testing.T) {
+	w := newWorld(t)
+	commit := w.commit(t, map[string]string{"stack.yaml": "one"})
+	base := filepath.Join(t.TempDir(), "p")
+	git := "git --git-dir=" + w.repo.Dir
+	name, err := exec.Command("sh", "-c", git+" rev-list --objects --filter=blob:none --no-object-names "+commit+" | "+git+" pack-objects -q "+base).Output()
+	ok(t, err)
+	path := base + "-" + strings.TrimSpace(string(name)) + ".pack"
+	if _, err := readTree(t.Context(), must(os.Open(path))(t), plumbing.NewHash(commit), false); err == nil || !strings.Contains(err.Error(), "stack.yaml") {
+		t.Errorf("a pack without stack.yaml gives %v, want an error that names the file", err)
+	}
+	tree := must(readTree(t.Context(), must(os.Open(path))(t), plumbing.NewHash(commit), true))(t)
+	if _, err := tree.ReadFile("stack.yaml"); !errors.Is(err, errLarge) {
+		t.Errorf("reading a file that the server left out gives %v", err)
+	}
+}
+
+// TestDeltaBomb: a delta of a few bytes that makes more than is ever held.
+func TestDeltaBomb(t *testing.T) {
+	const size = 1 << 16
+	delta := []byte{0x80, 0x80, 0x04, 0x80, 0x80, 0x80, 0x08} // from 64 KiB make 16 MiB:
+	for range 256 {
+		delta = append(delta, 0x80) // copy 64 KiB from the start, again and again
+	}
+	var file bytes.Buffer
+	sum := sha1.New()
+	p := &packWriter{to: io.MultiWriter(&file, sum), sum: sum}
+	p.deflate = zlib.NewWriter(p.to)
+	must(p.to.Write([]byte("PACK\x00\x00\x00\x02\x00\x00\x00\x02")))(t)
+	base := memory(plumbing.BlobObject, make([]byte, size))
+	ok(t, p.add(base))
+	must(p.to.Write([]byte{0xf0 | byte(len(delta)&0x0f), byte(len(delta) >> 4)}))(t)
+	hash := base.Hash()
+	must(p.to.Write(hash[:]))(t)
+	p.deflate.Reset(p.to)
+	must(p.deflate.Write(delta))(t)
+	ok(t, p.deflate.Close())
+	file.Write(sum.Sum(nil))
+	on := must(os.CreateTemp(t.TempDir(), "pack"))(t)
+	must(on.Write(file.Bytes()))(t)
+	var before, after runtime.MemStats
+	runtime.ReadMemStats(&before)
+	opened := must(openPack(t.Context(), on))(t)
+	runtime.ReadMemStats(&after)
+	if opened.skipped != 1 || len(opened.objects) != 1 {
+		t.Errorf("%d objects and %d left out, want one each", len(opened.objects), opened.skipped)
+	}
+	if allocated := after.TotalAlloc - before.TotalAlloc; allocated > 4<<20 {
+		t.Errorf("%d bytes were allocated for it", allocated)
 	}
 }
 

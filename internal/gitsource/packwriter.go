@@ -46,6 +46,7 @@ func writePack(ctx context.Context, from *filesystem.Storage, commit plumbing.Ha
 	return err
 }
 
+// packWriter writes objects whole, never as deltas: that would need two of them at once.
 type packWriter struct {
 	to      io.Writer
 	sum     hash.Hash // SHA-1 is what the format asks for
@@ -140,6 +141,7 @@ func storedSize(from *filesystem.Storage, h plumbing.Hash) (int64, error) {
 	return o.Size(), nil
 }
 
+// storedObject reads a commit or a directory.
 func storedObject(from *filesystem.Storage, h plumbing.Hash, kind plumbing.ObjectType) (content []byte, err error) {
 	o, err := from.EncodedObject(kind, h)
 	if err != nil {

@@ -26,6 +26,8 @@ type remote struct {
 	open   func(ctx context.Context) (transport.UploadPackSession, error)
 }
 
+// list costs one request over http, one connection over ssh. The session stays open, for a redirect that was followed here
+// counts for the requests that come after.
 func (r *remote) list(ctx context.Context) (listing, error) {
 	session, err := r.open(ctx)
 	if err != nil {
@@ -42,6 +44,7 @@ func (r *remote) list(ctx context.Context) (listing, error) {
 	return &remoteListing{remote: r, session: session, can: refs.Capabilities, commit: tip}, nil
 }
 
+// remoteListing is an open conversation.
 type remoteListing struct {
 	*remote
 	session transport.UploadPackSession
@@ -52,6 +55,7 @@ type remoteListing struct {
 func (l *remoteListing) tip() plumbing.Hash { return l.commit }
 func (l *remoteListing) close() error       { return l.session.Close() }
 
+// download asks for the tip alone, without history; a server that can leave out large files is asked to.
 func (l *remoteListing) download(ctx context.Context, w io.Writer) (largeMissing bool, err error) {
 	req, err := l.request(1)
 	if err != nil {
@@ -74,10 +78,7 @@ func (l *remoteListing) descends(ctx context.Context, from plumbing.Hash) error 
 		if err != nil {
 			return err
 		}
-		// We have that commit, and nothing before it.
-		req.Capabilities.Set(capability.Shallow)
-		req.Shallows = []plumbing.Hash{from}
-		req.Haves = []plumbing.Hash{from}
+		req.Haves = []plumbing.Hash{from} // so nothing that it reaches is sent
 		if l.can.Supports(capability.Filter) {
 			l.filter(req, packp.FilterTreeDepth(0))
 		}
@@ -160,6 +161,7 @@ func (l *remoteListing) request(depth int) (*packp.UploadPackRequest, error) {
 	return req, nil
 }
 
+// filter asks the server to leave objects out. Only for servers that offer it.
 func (l *remoteListing) filter(req *packp.UploadPackRequest, f packp.Filter) {
 	req.Capabilities.Set(capability.Filter) // takes no argument: it cannot fail
 	req.Filter = f

@@ -3,12 +3,17 @@ package gitsource
 import (
 	"context"
 	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
 	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
 
 	"github.com/go-git/go-git/v5/plumbing"
+
+	"recsysd.dev/recsysd/internal/gitsource/gittest"
 )
 
 // awayOrigin is a repository that cannot be reached, or (up) one whose only commit is current already.
@@ -83,4 +88,79 @@ func TestPollingPace(t *testing.T) {
 			t.Error(err)
 		}
 	})
+}
+
+func TestRun(t *testing.T) {
+	w := newWorld(t)
+	for name, cfg := range w.ways() {
+		if name == "file" {
+			continue // as path
+		}
+		t.Run(name, func(t *testing.T) {
+			first := w.commit(t, map[string]string{"stack.yaml": "one"})
+			news := make(chan struct{}, 100)
+			cfg.Notify = func() { news <- struct{}{} }
+			cfg.PollInterval = 20 * time.Millisecond
+			if name == "path" || name == "worktree" {
+				cfg.PollInterval = time.Hour // a local repository is watched
+			}
+			s := open(t, cfg)
+			ctx, cancel := context.WithCancel(t.Context())
+			ended := make(chan error, 1)
+			go func() { ended <- s.Run(ctx) }()
+			wait(t, news)
+			wantRevision(t, s, first, "one")
+			for i := range 3 {
+				content := fmt.Sprint("more ", i)
+				next := w.commit(t, map[string]string{"stack.yaml": content})
+				if i == 1 { // the reference moves into packed-refs
+					must(w.repo.Git("--git-dir="+w.repo.Dir, "pack-refs", "--all"))(t)
+					must(w.repo.Git("pack-refs", "--all"))(t)
+				}
+				wait(t, news)
+				wantRevision(t, s, next, content)
+			}
+			cancel()
+			if err := <-ended; err != nil {
+				t.Errorf("Run returned %v at its end", err)
+			}
+		})
+	}
+}
+
+// TestLocalBranchAppears: neither the repository nor the branch, whose name makes a directory, is there when watching begins.
+func TestLocalBranchAppears(t *testing.T) {
+	root := t.TempDir()
+	news := make(chan struct{}, 100)
+	s := open(t, Config{URL: filepath.Join(root, "late.git"), Branch: "team/release", PollInterval: time.Hour, Notify: func() { news <- struct{}{} }})
+	wantError(t, s.Poll(t.Context()), "there is no Git repository at")
+	ctx, cancel := context.WithCancel(t.Context())
+	ended := make(chan error, 1)
+	go func() { ended <- s.Run(ctx) }()
+	repo := must(gittest.NewRepo(root, "late"))(t)
+	must(repo.Commit("first", map[string]string{"stack.yaml": "main"}))(t)
+	must(repo.Git("checkout", "-q", "-b", "team/release"))(t)
+	commit := must(repo.Commit("second", map[string]string{"stack.yaml": "release"}))(t)
+	wait(t, news)
+	wantRevision(t, s, commit, "release")
+	ok(t, os.RemoveAll(repo.Dir))
+	wait(t, news)
+	if _, err := s.Fetch(t.Context()); err == nil {
+		t.Error("the repository is gone and nothing is said of it")
+	}
+	must(repo.Git("init", "-q", "--bare", repo.Dir))(t)
+	commit = must(repo.Commit("third", map[string]string{"stack.yaml": "again"}))(t)
+	wait(t, news)
+	wantRevision(t, s, commit, "again")
+	cancel()
+	ok(t, <-ended)
+}
+
+func wait(t *testing.T, news <-chan struct{}) {
+	t.Helper()
+	select {
+	case <-news:
+	case <-time.After(time.Minute):
+		t.Fatal("nothing was noticed for a minute")
+	}
 }

@@ -103,6 +103,7 @@ func (s *Source) Poll(ctx context.Context) error { return s.poll(ctx, false) }
 // AcceptRewrite polls once and takes the branch as it is, even if its history was rewritten.
 func (s *Source) AcceptRewrite(ctx context.Context) error { return s.poll(ctx, true) }
 
+// poll waits for its turn, so that two never run at once.
 func (s *Source) poll(ctx context.Context, rewritten bool) error {
 	select {
 	case s.turn <- struct{}{}:
@@ -118,7 +119,7 @@ func (s *Source) look(ctx context.Context, rewritten bool) error {
 	s.restore(ctx)
 	patient, stop := withPatience(ctx, s.cfg.Timeout)
 	defer stop()
-	before := s.current.Commit
+	before := s.current.Commit // only whoever has the turn writes it
 	err := s.explain(patient, s.update(patient, rewritten || s.cfg.AllowRewrite))
 	if err != nil && ctx.Err() != nil {
 		return err // given up by the caller: it says nothing about the repository
@@ -172,6 +173,7 @@ func (s *Source) update(ctx context.Context, rewritten bool) (err error) {
 			return s.refuse(tip, err)
 		}
 	}
+	// Only what is whole and proven is ever visible; until then the revision before it stays.
 	t, err := s.store.add(ctx, tip, func(w io.Writer) (bool, error) { return l.download(ctx, w) })
 	if err != nil {
 		return s.refuse(tip, fmt.Errorf("commit %s: %w", tip, err))
@@ -204,6 +206,7 @@ func (s *Source) refuse(tip plumbing.Hash, err error) error {
 	return err
 }
 
+// accept makes a revision the current one, for Fetch and for the next process. From here on the branch must descend from it.
 func (s *Source) accept(r reconcile.Revision) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()

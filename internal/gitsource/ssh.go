@@ -30,6 +30,7 @@ type sshSession struct {
 	refs    *packp.AdvRefs
 }
 
+// openSSH returns how to begin a conversation over ssh; it connects when the references are asked for.
 func openSSH(a address, auth Auth) func(context.Context) (transport.UploadPackSession, error) {
 	return func(context.Context) (transport.UploadPackSession, error) {
 		return &sshSession{address: a, auth: auth}, nil
@@ -40,6 +41,7 @@ func (s *sshSession) AdvertisedReferences() (*packp.AdvRefs, error) {
 	return nil, errors.New("ssh needs a context")
 }
 
+// AdvertisedReferencesContext connects: the server speaks first, with its references.
 func (s *sshSession) AdvertisedReferencesContext(ctx context.Context) (*packp.AdvRefs, error) {
 	line, err := dialSSH(ctx, s.address, s.auth)
 	if err != nil {
@@ -57,6 +59,7 @@ func (s *sshSession) AdvertisedReferencesContext(ctx context.Context) (*packp.Ad
 	return refs, nil
 }
 
+// UploadPack uses up the connection; closing the answer closes it.
 func (s *sshSession) UploadPack(ctx context.Context, req *packp.UploadPackRequest) (*packp.UploadPackResponse, error) {
 	if s.line == nil {
 		if _, err := s.AdvertisedReferencesContext(ctx); err != nil {
@@ -167,6 +170,7 @@ func dialSSH(ctx context.Context, a address, auth Auth) (*sshLine, error) {
 	return line, nil
 }
 
+// startUploadPack runs the one command that a fetch needs.
 func startUploadPack(client *ssh.Client, path string) (*sshLine, error) {
 	session, err := client.NewSession()
 	if err != nil {

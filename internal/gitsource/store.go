@@ -68,6 +68,8 @@ func openStore(dir string, scratch bool, max int64, origin, branch string) (*sto
 	return s, err
 }
 
+// read takes over what an earlier process remembered. A state that cannot be understood is not taken for none: that would
+// silently accept whatever the branch is now.
 func (s *store) read(dir string) error {
 	if dir == "" {
 		return nil
@@ -106,7 +108,7 @@ func (s *store) add(ctx context.Context, commit plumbing.Hash, fill func(io.Writ
 	}
 	t, err := readTree(ctx, file, commit, largeMissing)
 	if err == nil {
-		err = file.Sync()
+		err = file.Sync() // before the name: after a loss of power a pack is whole or absent
 	}
 	if err == nil {
 		err = os.Rename(file.Name(), s.path(commit.String()))
@@ -133,6 +135,7 @@ func (s *store) load(ctx context.Context, commit string) (*tree, error) {
 	return t, nil
 }
 
+// readTree opens a pack file as a commit's tree; the file then belongs to the tree.
 func readTree(ctx context.Context, file *os.File, commit plumbing.Hash, largeMissing bool) (*tree, error) {
 	p, err := openPack(ctx, file)
 	if err != nil {
@@ -141,6 +144,7 @@ func readTree(ctx context.Context, file *os.File, commit plumbing.Hash, largeMis
 	return openTree(p, commit, largeMissing)
 }
 
+// path is where a commit's pack lies.
 func (s *store) path(commit string) string { return filepath.Join(s.dir, commit+packEnd) }
 
 // save writes the state, then removes the packs that nobody needs any more. Whoever still reads one of them may go on.
@@ -172,6 +176,7 @@ func (s *store) save(lent string) error {
 	return s.prune(s.remember.Accepted, s.remember.Kept, lent)
 }
 
+// prune removes all packs but those needed, so that the disk holds three at most however many commits there were.
 func (s *store) prune(needed ...string) error {
 	packs, err := filepath.Glob(filepath.Join(s.dir, "*"+packEnd))
 	for _, path := range packs {
@@ -209,6 +214,7 @@ func (s spool) receive(fill func(io.Writer) error) (*os.File, error) {
 	return file, nil
 }
 
+// boundedWriter refuses what exceeds its bound while it streams, before it is on disk.
 type boundedWriter struct {
 	to        io.Writer
 	left, max int64

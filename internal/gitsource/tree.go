@@ -4,10 +4,8 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
-	"io"
 	"io/fs"
 	"path"
-	"slices"
 	"strings"
 	"time"
 
@@ -61,6 +59,7 @@ func (n node) Mode() fs.FileMode {
 	}
 }
 
+// Open reads a file whole, so what is read later cannot fail.
 func (t *tree) Open(name string) (fs.File, error) {
 	n, err := t.find(name, true)
 	if err != nil {
@@ -76,6 +75,7 @@ func (t *tree) Open(name string) (fs.File, error) {
 	return &openFile{node: n, Reader: bytes.NewReader(content)}, nil
 }
 
+// ReadFile returns a copy, as fs.ReadFileFS demands.
 func (t *tree) ReadFile(name string) ([]byte, error) {
 	n, err := t.find(name, true)
 	if err == nil && n.IsDir() {
@@ -91,6 +91,7 @@ func (t *tree) ReadFile(name string) ([]byte, error) {
 	return bytes.Clone(content), nil
 }
 
+// ReadDir lists a directory by name, without submodules.
 func (t *tree) ReadDir(name string) ([]fs.DirEntry, error) {
 	n, err := t.find(name, true)
 	var nodes []node
@@ -103,6 +104,7 @@ func (t *tree) ReadDir(name string) ([]fs.DirEntry, error) {
 	return entries(nodes), nil
 }
 
+// Stat follows links; a file that is too large to be read has its true size where the pack holds it, else 0.
 func (t *tree) Stat(name string) (fs.FileInfo, error) {
 	n, err := t.find(name, true)
 	if err != nil {
@@ -111,6 +113,7 @@ func (t *tree) Stat(name string) (fs.FileInfo, error) {
 	return n, nil
 }
 
+// Lstat does not follow a link at the end of the path.
 func (t *tree) Lstat(name string) (fs.FileInfo, error) {
 	n, err := t.find(name, false)
 	if err != nil {
@@ -119,6 +122,7 @@ func (t *tree) Lstat(name string) (fs.FileInfo, error) {
 	return n, nil
 }
 
+// ReadLink returns what a link says, even where it leads out.
 func (t *tree) ReadLink(name string) (string, error) {
 	n, err := t.find(name, false)
 	if err == nil && n.mode != filemode.Symlink {
@@ -181,6 +185,7 @@ func (t *tree) find(name string, follow bool) (node, error) {
 	return n, nil
 }
 
+// child is one entry of a directory, a link not followed.
 func (t *tree) child(dir node, name string) (node, error) {
 	if !dir.IsDir() {
 		return node{}, fs.ErrNotExist
@@ -201,6 +206,7 @@ func (t *tree) child(dir node, name string) (node, error) {
 	return node{}, fs.ErrNotExist
 }
 
+// list is a directory's entries but submodules.
 func (t *tree) list(dir node) ([]node, error) {
 	if !dir.IsDir() {
 		return nil, errors.New("not a directory")
@@ -218,6 +224,7 @@ func (t *tree) list(dir node) ([]node, error) {
 	return nodes, nil
 }
 
+// node gives an entry the size that the pack knows.
 func (t *tree) node(e object.TreeEntry) node {
 	n := node{name: e.Name, hash: e.Hash, mode: e.Mode, time: t.time}
 	if o, ok := t.pack.find(e.Hash); ok && e.Mode != filemode.Dir {
@@ -237,55 +244,4 @@ func (t *tree) content(n node) ([]byte, error) {
 		return nil, errLarge
 	}
 	return content, err
-}
-
-type openFile struct {
-	node
-	*bytes.Reader
-}
-
-func (f *openFile) Stat() (fs.FileInfo, error) { return f.node, nil }
-func (f *openFile) Close() error               { return nil }
-func (f *openFile) Size() int64                { return f.node.size }
-
-func entries(nodes []node) []fs.DirEntry {
-	list := make([]fs.DirEntry, len(nodes))
-	for i, n := range nodes {
-		list[i] = fs.FileInfoToDirEntry(n)
-	}
-	slices.SortFunc(list, func(a, b fs.DirEntry) int { return strings.Compare(a.Name(), b.Name()) })
-	return list
-}
-
-type openDir struct {
-	tree *tree
-	node node
-	name string
-	rest []fs.DirEntry
-	read bool
-}
-
-func (d *openDir) Stat() (fs.FileInfo, error) { return d.node, nil }
-func (d *openDir) Close() error               { return nil }
-func (d *openDir) Read([]byte) (int, error) {
-	return 0, &fs.PathError{Op: "read", Path: d.name, Err: errors.New("is a directory")}
-}
-
-func (d *openDir) ReadDir(count int) ([]fs.DirEntry, error) {
-	if !d.read {
-		nodes, err := d.tree.list(d.node)
-		if err != nil {
-			return nil, &fs.PathError{Op: "readdir", Path: d.name, Err: err}
-		}
-		d.rest, d.read = entries(nodes), true
-	}
-	if count > 0 && len(d.rest) == 0 {
-		return nil, io.EOF
-	}
-	if count <= 0 || count > len(d.rest) {
-		count = len(d.rest)
-	}
-	part := d.rest[:count:count]
-	d.rest = d.rest[count:]
-	return part, nil
 }

@@ -42,16 +42,23 @@ func newWorld(t *testing.T, stack string) *world {
 	t.Cleanup(w.kube.Close)
 	w.google.SetClusterEndpoint(w.kube.Endpoint, kube.CA)
 	w.google.RequireToken(kube.Token(kubetest.Recsysd))
-	root := filepath.Join(w.dir, "git")
-	if w.repo, err = gittest.NewRepo(root, "infra"); err != nil {
-		t.Fatal(err)
-	}
-	if w.git, err = gittest.ServeHTTP(root); err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(w.git.Close)
+	w.serveGit()
 	w.configure("")
 	return w
+}
+
+// serveGit makes the stack's repository and serves it over http.
+func (w *world) serveGit() {
+	w.Helper()
+	root := filepath.Join(w.dir, "git")
+	var err error
+	if w.repo, err = gittest.NewRepo(root, "infra"); err != nil {
+		w.Fatal(err)
+	}
+	if w.git, err = gittest.ServeHTTP(root); err != nil {
+		w.Fatal(err)
+	}
+	w.Cleanup(w.git.Close)
 }
 
 // configure writes the daemon's configuration; stackKeys are further lines of the stack's entry.

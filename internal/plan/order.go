@@ -67,7 +67,7 @@ func (d *draft) ground(it *item) []resource.Ref {
 		built := need != nil && (need.step.Verb == Create || need.step.Verb == Recreate)
 		switch {
 		case it.step.Verb == Update:
-			if n.In && built {
+			if n.In && built && it.letsGo() { // a mark is written where the resource is now
 				after = append(after, n.Ref)
 			}
 		case it.step.Verb == Create, it.step.Verb == Recreate && !it.step.Within:

@@ -39,18 +39,29 @@ const maxProblems = 50
 type problems struct {
 	files    []string // in the order they were read, which is the order of the report
 	list     []problem
+	said     map[said]bool
 	unusable map[place]bool // what could not be read at all
+}
+
+// said is a path, or what was wrong, at a place.
+type said struct {
+	at   place
+	text string
+	what bool
 }
 
 // add reports a mistake. A second one at the same place that has the same path, or says the same, is a consequence of the first
 // and is dropped.
 func (p *problems) add(at place, path, format string, args ...any) {
 	what := strings.ReplaceAll(fmt.Sprintf(format, args...), "\n", " ") // one line each, whatever a value holds
-	for _, q := range p.list {
-		if q.at == at && (q.path == path || q.what == what) {
-			return
-		}
+	samePath, sameWhat := said{at, path, false}, said{at, what, true}
+	if p.said[samePath] || p.said[sameWhat] {
+		return
 	}
+	if p.said == nil {
+		p.said = map[said]bool{}
+	}
+	p.said[samePath], p.said[sameWhat] = true, true
 	if !slices.Contains(p.files, at.file) {
 		p.files = append(p.files, at.file)
 	}

@@ -46,11 +46,11 @@ func validateCloudLabels(labels map[string]string) error {
 // file is the stack file. Its tags are all there is to know of its keys: the strict decoder, the schema and the test of the
 // reference read them.
 type file struct {
-	APIVersion string            `yaml:"apiVersion" enum:"recsysd.dev/v1alpha1" doc:"Version of this format. Required."`
-	Kind       string            `yaml:"kind" enum:"Stack" doc:"Always Stack. Required."`
-	Name       string            `yaml:"name" doc:"Identity of the stack: the mark on everything it owns, and its name in metrics. Required. A change disowns everything."`
-	Project    string            `yaml:"project" doc:"Id of the Google Cloud project. Required."`
-	Region     string            `yaml:"region" doc:"Where everything is that does not say otherwise. Required."`
+	APIVersion string            `yaml:"apiVersion" required:"true" enum:"recsysd.dev/v1alpha1" doc:"Version of this format. Required."`
+	Kind       string            `yaml:"kind" required:"true" enum:"Stack" doc:"Always Stack. Required."`
+	Name       string            `yaml:"name" required:"true" doc:"Identity of the stack: the mark on everything it owns, and its name in metrics. Required. A change disowns everything."`
+	Project    string            `yaml:"project" required:"true" doc:"Id of the Google Cloud project. Required."`
+	Region     string            `yaml:"region" required:"true" doc:"Where everything is that does not say otherwise. Required."`
 	Labels     map[string]string `yaml:"labels" doc:"Labels of every resource; a resource's own win."`
 	Vars       map[string]string `yaml:"vars" doc:"Texts for ${key} in values of this file, beside ${project}, ${region}, ${name} and ${environment}. $${ stands for the characters themselves."`
 	Mode       string            `yaml:"mode" enum:"apply,observe" doc:"apply, the default, or observe: differences are reported and nothing is written."`
@@ -127,7 +127,7 @@ type workloadEntry struct {
 // secretEntry is one generated Secret.
 type secretEntry struct {
 	Handling handling          `yaml:",inline"`
-	Generate []string          `yaml:"generate" doc:"Keys, each with a random value. A key that is added gets one; what exists is never changed. Required."`
+	Generate []string          `yaml:"generate" required:"true" doc:"Keys, each with a random value. A key that is added gets one; what exists is never changed. Required."`
 	Labels   map[string]string `yaml:"labels" doc:"Labels of the Secret."`
 }
 

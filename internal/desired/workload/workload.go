@@ -15,12 +15,12 @@ import (
 
 // Workload is one entry of workloads.
 type Workload struct {
-	Image    Image             `yaml:"image" doc:"What runs: a reference with a tag or digest, or {registry, name, tag} for an image of one of the stack's registries. A change rolls the pods."`
+	Image    Image             `yaml:"image" required:"true" doc:"What runs: a reference with a tag or digest, or {registry, name, tag} for an image of one of the stack's registries. A change rolls the pods."`
 	Command  []string          `yaml:"command" doc:"Replaces the image's entry point."`
 	Args     []string          `yaml:"args" doc:"Replaces the image's arguments."`
 	Port     int               `yaml:"port" doc:"The TCP port that it listens on. It gets a Service of the workload's name."`
-	CPU      CPU               `yaml:"cpu" doc:"CPU that is reserved, and paid for, such as 500m. Required. It may use more while the node has it."`
-	Memory   Bytes             `yaml:"memory" doc:"Memory that is reserved, and the most that it may use, such as 1Gi. Required."`
+	CPU      CPU               `yaml:"cpu" required:"true" doc:"CPU that is reserved, and paid for, such as 500m. Required. It may use more while the node has it."`
+	Memory   Bytes             `yaml:"memory" required:"true" doc:"Memory that is reserved, and the most that it may use, such as 1Gi. Required."`
 	Replicas *int              `yaml:"replicas" doc:"How many pods. Left out, it starts with one and whatever scales it is left alone. With a disk at most 1."`
 	Uses     []string          `yaml:"uses" doc:"Workloads that it talks to: they are created first, <NAME>_HOST and <NAME>_PORT say where they are, and their network policy lets it in."`
 	Storage  []Storage         `yaml:"storage" doc:"Buckets of the stack that its pods may use, without keys."`
@@ -49,15 +49,15 @@ type Env struct {
 
 // Storage is the use of a bucket.
 type Storage struct {
-	Bucket string `yaml:"bucket" doc:"Key of one of the stack's buckets."`
+	Bucket string `yaml:"bucket" required:"true" doc:"Key of one of the stack's buckets."`
 	Prefix string `yaml:"prefix" doc:"Only objects whose names begin so; the whole bucket if left out."`
-	Access string `yaml:"access" enum:"read,write,admin" doc:"read: roles/storage.objectViewer; write: roles/storage.objectUser; admin: roles/storage.objectAdmin."`
+	Access string `yaml:"access" required:"true" enum:"read,write,admin" doc:"read: roles/storage.objectViewer; write: roles/storage.objectUser; admin: roles/storage.objectAdmin."`
 }
 
 // Disk is a volume that outlives the pods.
 type Disk struct {
-	Size  Bytes  `yaml:"size" doc:"Size of the disk. It grows in place; it never shrinks."`
-	Mount string `yaml:"mount" doc:"Where the pods see its root. A database keeps its data in a folder below, which it makes itself."`
+	Size  Bytes  `yaml:"size" required:"true" doc:"Size of the disk. It grows in place; it never shrinks."`
+	Mount string `yaml:"mount" required:"true" doc:"Where the pods see its root. A database keeps its data in a folder below, which it makes itself."`
 }
 
 // Roles are what the words of Storage.Access stand for.
@@ -91,7 +91,7 @@ var (
 
 // CheckReference reports what is wrong with an image's reference: above all, that it names no version.
 func CheckReference(ref string) error {
-	if !reference.MatchString(ref) {
+	if !reference.MatchString(ref) || strings.Contains(ref, "//") {
 		return fmt.Errorf("%q is not an image reference such as redis:7", ref)
 	}
 	base := ref[strings.LastIndex(ref, "/")+1:]

@@ -95,33 +95,43 @@ func (r *runner) sync(ctx context.Context, o control.Sync) (view.StackStatus, er
 	if err := look(ctx); err != nil && (o.AcceptRewrite || ctx.Err() != nil) {
 		return view.StackStatus{}, err
 	}
-	passed := make(chan reconcile.Pass, 1)
-	kick := reconcile.Kick{Why: "sync", Retry: true, MaxDeletes: o.MaxDeletes, Done: func(p reconcile.Pass) { passed <- p }}
-	if r.send(ctx, kick) {
+	if err := r.pass(ctx, p, reconcile.Kick{Why: "sync", Retry: true, MaxDeletes: o.MaxDeletes}); err != nil {
+		return view.StackStatus{}, err
+	}
+	return r.status(), nil
+}
+
+// pass has the engine make a pass, and waits for it.
+func (r *runner) pass(ctx context.Context, p *parts, k reconcile.Kick) error {
+	passed := make(chan struct{})
+	k.Done = func(reconcile.Pass) { close(passed) }
+	if r.send(ctx, k) {
 		select {
 		case <-passed:
-			return r.status(), nil
-		case <-r.done:
+			return nil
 		case <-p.ended:
 		case <-ctx.Done():
 		}
 	}
 	if err := ctx.Err(); err != nil {
-		return view.StackStatus{}, err
+		return err
 	}
-	return view.StackStatus{}, fmt.Errorf("stack %s: stopped, or started anew, before the pass was through; ask again", r.name)
+	return fmt.Errorf("stack %s: stopped, or started anew, before the pass was through; ask again", r.name)
 }
 
 // Suspend implements control.Daemon.
-func (d *daemon) Suspend(_ context.Context, stack, ref, reason string) error {
-	return d.suspend(stack, ref, reason)
+func (d *daemon) Suspend(ctx context.Context, stack, ref, reason string) error {
+	return d.suspend(ctx, stack, ref, reason)
 }
 
 // Resume implements control.Daemon.
-func (d *daemon) Resume(_ context.Context, stack, ref string) error { return d.suspend(stack, ref, "") }
+func (d *daemon) Resume(ctx context.Context, stack, ref string) error {
+	return d.suspend(ctx, stack, ref, "")
+}
 
-// suspend notes a reason to leave a stack or one resource alone; no reason takes the note away.
-func (d *daemon) suspend(stack, ref, reason string) error {
+// suspend notes a reason to leave a stack or one resource alone; no reason takes the note away. It holds at once, and has been
+// written down when the pass that it waits for is through.
+func (d *daemon) suspend(ctx context.Context, stack, ref, reason string) error {
 	r, err := d.find(stack)
 	if err != nil {
 		return err
@@ -130,14 +140,20 @@ func (d *daemon) suspend(stack, ref, reason string) error {
 	if err != nil {
 		return err
 	}
-	if ref == "" {
-		return p.engine.Suspend(resource.Ref{}, reason)
+	var named resource.Ref // zero: the whole stack
+	if ref != "" {
+		if named, err = resource.ParseRef(ref); err != nil {
+			return fmt.Errorf("%w: %w", control.ErrInvalid, err)
+		}
 	}
-	named, err := resource.ParseRef(ref)
-	if err != nil {
-		return fmt.Errorf("%w: %w", control.ErrInvalid, err)
+	if err := p.engine.Suspend(named, reason); err != nil {
+		return err
 	}
-	return p.engine.Suspend(named, reason)
+	why := "resume"
+	if reason != "" {
+		why = "suspend"
+	}
+	return r.pass(ctx, p, reconcile.Kick{Why: why})
 }
 
 // running is the parts that work now.

@@ -78,17 +78,25 @@ func (p *program) converge(ctx context.Context, o *once, single bool, timeout ti
 		return err
 	}
 	switch {
+	case o.Destroy && removed(last):
+		_, err := fmt.Fprintf(p.out, "%s is gone\n", o.Stack)
+		return err
 	case last.Converged():
 		_, err := fmt.Fprintf(p.out, "%s has converged at %s\n", o.Stack, view.Short(last.Applied))
 		return err
 	case single && ctx.Err() == nil:
 		return errors.Join(last.SourceErr, last.StackErr, last.Err)
 	case errors.Is(ctx.Err(), context.DeadlineExceeded):
-		return errors.Join(unconverged(last), fmt.Errorf("%s: not converged within %s", o.Stack, timeout))
+		return errors.Join(unconverged(last), fmt.Errorf("%s: not through within %s", o.Stack, timeout))
 	case ctx.Err() != nil:
 		return fmt.Errorf("%s: interrupted; what was begun goes on in the cloud, and the next apply takes it up", o.Stack)
 	}
-	return errors.Join(unconverged(last), fmt.Errorf("%s: not converged, and nothing more will happen by itself", o.Stack))
+	return errors.Join(unconverged(last), fmt.Errorf("%s: not through, and nothing more will happen by itself", o.Stack))
+}
+
+// removed reports whether a pass that takes a stack down found nothing left.
+func removed(pass reconcile.Pass) bool {
+	return pass.Err == nil && pass.StackErr == nil && len(pass.Plan.Blind) == 0 && len(pass.Plan.Steps) == 0
 }
 
 // settled reports whether nothing more will happen by itself: what is left is held, or refused for good.
@@ -96,8 +104,11 @@ func settled(pass reconcile.Pass) bool {
 	if pass.Converged() || errors.Join(pass.SourceErr, pass.StackErr, pass.Err) != nil {
 		return true
 	}
+	if len(pass.Plan.Blind) > 0 {
+		return false
+	}
 	for _, o := range pass.Seen {
-		if o.State != resource.Ready && o.State != resource.Broken {
+		if o.Owned && o.State != resource.Ready && o.State != resource.Broken {
 			return false
 		}
 	}

@@ -39,7 +39,7 @@ func (p Pass) Outcome() Outcome {
 }
 
 // Converged reports whether everything wanted is usable without any difference, nothing is blind and no step was due. Removals
-// that are held, and what is suspended, do not count.
+// that are held do not count.
 func (p Pass) Converged() bool { return p.Outcome() == Converged }
 
 func (p Pass) settled() bool {
@@ -53,7 +53,8 @@ func (p Pass) settled() bool {
 	for _, s := range p.Plan.Steps {
 		switch {
 		case s.Verb == plan.Keep && (s.Usable || !wanted[s.Ref]):
-		case s.Verb == plan.Hold && (s.Held == plan.Delete || s.Held == plan.Keep):
+		case s.Verb == plan.Hold && s.Held == plan.Delete:
+		case s.Verb == plan.Hold && s.Held == plan.Keep && (s.Usable && len(s.Drift) == 0 || !wanted[s.Ref]):
 		default:
 			return false
 		}

@@ -265,6 +265,9 @@ func TestOthersAreLeft(t *testing.T) {
 		}, []string{"3", "spec", "replicas"}},
 		{"a person's scale where the manifest says none", func(w *world, o Object) { w.kubectl("scale", "deployment/api", "--replicas=2") },
 			[]string{"2", "spec", "replicas"}},
+		{"a person's edit of the scale where the manifest says none", func(w *world, o Object) {
+			w.kubectl("patch", "deployment/api", "-p", `{"spec":{"replicas":2}}`)
+		}, []string{"2", "spec", "replicas"}},
 		{"a restart", func(w *world, o Object) { w.kubectl("rollout", "restart", "deployment/api") },
 			[]string{"", "spec", "template", "metadata", "annotations", "kubectl.kubernetes.io/restartedAt"}},
 		{"a field that another manager set", func(w *world, o Object) {

@@ -44,6 +44,7 @@ func (d *Driver) refusal(ctx context.Context, s *session, m mapping, want Object
 	}
 	if only {
 		recreate(p.changes, fields)
+		d.claim(p.changes, live)
 		return p, nil
 	}
 	// It may be what a hand has added that makes it invalid: that goes first.
@@ -84,6 +85,20 @@ func recreate(cs []resource.Change, fields []string) {
 	}
 }
 
+// fieldOwner is where the mark of ownership differs.
+const fieldOwner = "metadata.labels[" + LabelStack + "]"
+
+// claim makes the mark of ownership a write of its own where the rest cannot change in place: taken over first, what is then
+// ours may be made anew.
+func (d *Driver) claim(cs []resource.Change, live map[string]any) {
+	labels := object(object(live, "metadata"), "labels")
+	for i := range cs {
+		if cs[i].Field == fieldOwner && labels[LabelStack] != d.o.Stack {
+			cs[i].Mark, cs[i].Recreate = true, false
+		}
+	}
+}
+
 // trial creates want under a free name as a dry-run.
 func (s *session) trial(ctx context.Context, m mapping, want Object, live map[string]any) (*unstructured.Unstructured, error) {
 	manifest, _ := declared(want)
@@ -91,16 +106,26 @@ func (s *session) trial(ctx context.Context, m mapping, want Object, live map[st
 	name := want.Name()
 	object(manifest, "metadata")["name"] = strings.TrimRight(name[:min(len(name), 40)], "-.") + "-" + strings.ToLower(password()[:8])
 	if want.GVK().Kind == "Service" && want.GVK().Group == "" {
-		// What the live one has been given is not free.
-		spec := object(manifest, "spec")
-		for _, k := range []string{"clusterIP", "clusterIPs", "healthCheckNodePort"} {
-			if text(spec, k) != "None" {
-				delete(spec, k)
-			}
-		}
-		for _, p := range objects(list(spec, "ports")) {
-			delete(p, "nodePort")
-		}
+		unallocated(object(manifest, "spec"), object(live, "spec"))
 	}
 	return s.create(ctx, m, wire(manifest), true)
+}
+
+// unallocated leaves out of a Service's spec what the live one has been given: that is not free for a second one.
+func unallocated(spec, live map[string]any) {
+	for _, k := range []string{"clusterIP", "healthCheckNodePort"} {
+		if spec[k] == live[k] && spec[k] != "None" {
+			delete(spec, k)
+			if k == "clusterIP" {
+				delete(spec, "clusterIPs")
+			}
+		}
+	}
+	for _, p := range objects(list(spec, "ports")) {
+		for _, taken := range objects(list(live, "ports")) {
+			if p["nodePort"] == taken["nodePort"] {
+				delete(p, "nodePort")
+			}
+		}
+	}
 }

@@ -157,8 +157,14 @@ func TestSearch(t *testing.T) {
 		w.create(o)
 	}
 	// A copy that another makes carries our label, and is not ours.
-	w.kubectl("create", "configmap", "copy")
-	w.kubectl("label", "configmap", "copy", LabelStack+"="+w.stack)
+	for _, kind := range []string{"configmap", "deployment"} { // of a kind that we have none of, and of one that we have
+		create := []string{"create", kind, "copy"}
+		if kind == "deployment" {
+			create = append(create, "--image=busybox:1")
+		}
+		w.kubectl(create...)
+		w.kubectl("label", kind, "copy", LabelStack+"="+w.stack)
+	}
 	w.driver, w.faults, w.requests, w.notified = drive(t, w.stack, kubetest.Recsysd)
 	w.kind = resource.NewKind("kube", w.driver)
 	found := func() (refs []string) {

@@ -103,15 +103,7 @@ func (d *Driver) Update(ctx context.Context, want, live Object, drift []resource
 	if live.seen == nil {
 		return fmt.Errorf("updating %s: it was not looked at", want)
 	}
-	marks := map[string]any{}
-	for _, c := range drift {
-		if c.Mark && c.Field == resource.FieldUnprotected {
-			marks[AnnotationUnprotected] = nil
-			if c.Want != "" {
-				marks[AnnotationUnprotected] = c.Want
-			}
-		}
-	}
+	marks := notes(want, drift)
 	decided := live.seen
 	d.writing(s, m, want)
 	now, err := s.guarded(ctx, m, decided.item.object, func(ctx context.Context, now *unstructured.Unstructured) (*unstructured.Unstructured, error) {
@@ -124,6 +116,23 @@ func (d *Driver) Update(ctx context.Context, want, live Object, drift []resource
 			(len(marks) > 0 || unmoved(decided, fresh))
 	})
 	return d.written(s, m, want, now, err, "updating")
+}
+
+// notes is what the marks in drift put into an object's metadata; nil takes one away.
+func notes(want Object, drift []resource.Change) map[string]any {
+	marks := map[string]any{}
+	for _, c := range drift {
+		switch {
+		case !c.Mark:
+		case c.Field == fieldOwner:
+			marks["labels"] = map[string]any{LabelStack: want.label(LabelStack)}
+		case c.Field == resource.FieldUnprotected && c.Want == "":
+			marks["annotations"] = map[string]any{AnnotationUnprotected: nil}
+		case c.Field == resource.FieldUnprotected:
+			marks["annotations"] = map[string]any{AnnotationUnprotected: c.Want}
+		}
+	}
+	return marks
 }
 
 // guarded writes at the version that was looked at. If that is no longer the newest, it writes at the newest as long as
@@ -163,8 +172,8 @@ func unmoved(decided *sighting, now *item) bool {
 
 // mark notes something on the object and changes nothing else.
 func (s *session) mark(ctx context.Context, m mapping, now *unstructured.Unstructured, notes map[string]any) (*unstructured.Unstructured, error) {
-	body := map[string]any{"metadata": map[string]any{"resourceVersion": now.GetResourceVersion(), "annotations": notes}}
-	return s.patch(ctx, m, now.GetNamespace(), now.GetName(), types.MergePatchType, body, markManager)
+	notes["resourceVersion"] = now.GetResourceVersion()
+	return s.patch(ctx, m, now.GetNamespace(), now.GetName(), types.MergePatchType, map[string]any{"metadata": notes}, markManager)
 }
 
 // repair takes from the hands what is to be put back and applies.

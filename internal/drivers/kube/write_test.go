@@ -108,6 +108,8 @@ func TestRejected(t *testing.T) {
 		{"a field that does not exist", deploymentYAML, strings.Replace(deploymentYAML, "replicas: 2", "replicsa: 2", 1), ".spec.replicsa"},
 		{"a type that does not fit", deploymentYAML, strings.Replace(deploymentYAML, "replicas: 2", "replicas: many", 1), "replicas"},
 		{"an admission refusal", configMap("yes"), configMap("no"), "autogke-disallow-privilege"},
+		{"something immutable that would be refused in a new one too", serviceYAML,
+			strings.Replace(serviceYAML, "{selector", "{clusterIP: 192.0.2.1, selector", 1), "clusterIP"},
 		{"something immutable with something invalid", deploymentYAML,
 			strings.NewReplacer("app: api", "app: other", "image: example.test/api:v1", `image: ""`).Replace(deploymentYAML), "image"},
 	}

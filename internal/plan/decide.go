@@ -88,7 +88,10 @@ func (d *draft) bring(it *item) Step {
 // replace decides on a difference that the provider cannot change in place.
 func (d *draft) replace(it *item, fixed []resource.Change) Step {
 	step := Step{Verb: Hold, Held: Recreate, Drift: it.live.Diff, Why: "differs in " + fields(fixed) + ", which cannot be changed in place"}
+	marks := only(it.live.Diff, func(c resource.Change) bool { return c.Mark })
 	switch {
+	case !it.live.Owned && it.lifetime() == resource.Disposable && len(marks) > 0:
+		return Step{Verb: Update, Why: "is taken over, as adopt asks; " + fields(fixed) + " cannot be changed in place, so it is made anew after that", Drift: marks}
 	case !it.live.Owned:
 		step.Why += "; it is not ours yet, so it is not replaced either"
 	case it.lifetime() != resource.Disposable && d.protected(it) != "":

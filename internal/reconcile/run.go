@@ -13,12 +13,14 @@ const (
 	soon      = 250 * time.Millisecond // after a pass that changed something
 	firstWait = soon                   // while something is only awaited; it grows
 	lastWait  = 15 * time.Second
+	breath    = 100 * time.Millisecond // between the starts of passes, so that a watch that flaps cannot take the machine
 )
 
 // Run makes passes until ctx is done: at the interval, on every kick, and soon again while anything moves. It returns after
 // the steps in flight are through.
 func (r *Reconciler) Run(ctx context.Context, kick <-chan Kick) error {
 	k := Kick{Why: "start"}
+	var due time.Time        // of the next pass over everything
 	var waited time.Duration // how long the last pause was, while things were only awaited
 	for {
 		p := r.Pass(ctx, k)
@@ -30,18 +32,40 @@ func (r *Reconciler) Run(ctx context.Context, kick <-chan Kick) error {
 		}
 		var pause time.Duration
 		pause, waited = r.pause(p, waited)
-		timer := time.NewTimer(pause)
+		// A pass over a part may bring the next over everything forward; however many there are, they never put it off.
+		if next := time.Now().Add(pause); !p.Partial || next.Before(due) {
+			due = next
+		}
+		var ok bool
+		if k, ok = r.await(ctx, kick, p.Start.Add(breath), due, pause < r.Settings.Interval/2); !ok {
+			return nil
+		}
+	}
+}
+
+// await returns what the next pass is for: a kick, though not before first, or the time due. It is not ok when ctx is done.
+func (r *Reconciler) await(ctx context.Context, kick <-chan Kick, first, due time.Time, follows bool) (k Kick, ok bool) {
+	timer := time.NewTimer(time.Until(due))
+	defer timer.Stop()
+	for {
 		select {
 		case <-ctx.Done():
-			timer.Stop()
-			return nil
-		case k = <-kick:
-			timer.Stop()
-			k = together(k, kick)
+			return Kick{}, false
 		case <-timer.C:
-			k = Kick{Why: "interval"}
-			if pause < r.Settings.Interval/2 {
-				k.Why = "follow-up"
+			if follows {
+				return Kick{Why: "follow-up"}, true
+			}
+			return Kick{Why: "interval"}, true
+		case k, open := <-kick:
+			if !open { // nobody will kick again
+				kick = nil
+				continue
+			}
+			select {
+			case <-ctx.Done():
+				return Kick{}, false
+			case <-time.After(time.Until(first)):
+				return together(k, kick), true
 			}
 		}
 	}
@@ -51,7 +75,10 @@ func (r *Reconciler) Run(ctx context.Context, kick <-chan Kick) error {
 func together(k Kick, kick <-chan Kick) Kick {
 	for {
 		select {
-		case next := <-kick:
+		case next, open := <-kick:
+			if !open {
+				return k
+			}
 			k = join(k, next)
 		default:
 			return k
@@ -97,7 +124,7 @@ func (r *Reconciler) pause(p Pass, waited time.Duration) (pause, awaiting time.D
 	if !r.early.IsZero() {
 		pause = min(pause, max(0, time.Until(r.early)))
 	}
-	return min(pause, interval), awaiting
+	return max(min(pause, interval), breath), awaiting
 }
 
 // motion reports whether the pass changed anything, and whether anything is expected to change by itself.

@@ -66,6 +66,11 @@ func TestWhatHoldsDataIsHeld(t *testing.T) {
 			s = edit(t, s, `(?ms)^registries:\n.*?\n\n`, "")
 			return edit(t, s, `image: \{registry: images, name: recsys-api, tag: "\$\{tag\}"\}`, "image: nginx:1.27")
 		}},
+		{"the cluster is removed, with all that runs on it", "cluster", clusterName, func(s string) string {
+			s = edit(t, s, `(?ms)^clusters:\n.*?\n\n`, "")
+			s = edit(t, s, `(?ms)^workloads:\n.*\nsecrets:`, "secrets:")
+			return edit(t, s, `(?ms)^secrets:\n.*`, "")
+		}},
 		{"the bucket moves to another location", "bucket", bucketName, func(s string) string {
 			return edit(t, s, `(?m)^    class: standard\n`, "    class: standard\n    location: europe-west1\n")
 		}},
@@ -187,7 +192,7 @@ func TestRenamedKeys(t *testing.T) {
 // in is the same world for a part of a test.
 func (w *world) in(t *testing.T) *world {
 	part := *w
-	part.T = t
+	part.TB = t
 	return &part
 }
 

@@ -139,7 +139,7 @@ func TestDriftIsPutBack(t *testing.T) {
 	for _, h := range hands {
 		t.Run(h.what, func(t *testing.T) {
 			w := *w
-			w.T = t
+			w.TB = t
 			label := fmt.Sprintf("kind=%q", h.kind)
 			before, err := w.metric("recsysd_drift_detected_total", label)
 			if err != nil {

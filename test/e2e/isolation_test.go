@@ -22,7 +22,7 @@ func TestTwoStacksInOneProject(t *testing.T) {
 	one.eventually("the first stack converges", one.converged(first))
 
 	// The second has the same Google, the same cluster (only looked at) and even the same namespace.
-	two := &world{T: t, stack: "e2e-two", dir: t.TempDir(), google: one.google, kube: one.kube}
+	two := &world{TB: t, stack: "e2e-two", dir: t.TempDir(), google: one.google, kube: one.kube}
 	two.serveGit()
 	two.configure("")
 	second := two.push("the second stack", strings.NewReplacer("NAME", two.stack, "NAMESPACE", one.stack).Replace(`apiVersion: recsysd.dev/v1alpha1

@@ -15,6 +15,7 @@ import (
 // end where it would have ended anyway, with nothing made twice and nothing left over.
 func TestKilledAfterEveryCall(t *testing.T) {
 	w := newWorld(t, "e2e-kill")
+	w.configure("width: 1\n") // one call at a time, so that none slips through beside the one that is cut off
 	k := &killer{killed: map[string]bool{}, dead: make(chan string)}
 	w.google.OnCall(func(c gcptest.Call, phase gcptest.Phase) {
 		if phase == gcptest.After && c.Write {

@@ -16,7 +16,7 @@ import (
 
 // world is one stack with all that it lives in.
 type world struct {
-	*testing.T
+	testing.TB
 	stack  string // its name, and its namespace
 	dir    string
 	google *gcptest.Server
@@ -28,9 +28,9 @@ type world struct {
 }
 
 // newWorld starts everything but the daemon. Names of stacks are unique within the control plane that the tests share.
-func newWorld(t *testing.T, stack string) *world {
+func newWorld(t testing.TB, stack string) *world {
 	t.Helper()
-	w := &world{T: t, stack: stack, dir: t.TempDir()}
+	w := &world{TB: t, stack: stack, dir: t.TempDir()}
 	var err error
 	if w.google, err = gcptest.New(gcptest.Options{Project: "acme"}); err != nil {
 		t.Fatal(err)
@@ -64,6 +64,9 @@ func (w *world) serveGit() {
 // configure writes the daemon's configuration; stackKeys are further lines of the stack's entry.
 func (w *world) configure(stackKeys string) {
 	w.Helper()
+	if !strings.Contains(stackKeys, "stepTimeout") {
+		stackKeys += "stepTimeout: 20s\n"
+	}
 	token := w.write("token", kube.Token(kubetest.Recsysd))
 	var endpoints strings.Builder
 	for service, address := range w.google.Endpoints() {
@@ -75,7 +78,6 @@ func (w *world) configure(stackKeys string) {
   git: {url: %q, pollInterval: 200ms}
   interval: 2s
   minGap: 50ms
-  stepTimeout: 20s
 %slisten: 127.0.0.1:0
 controlSocket: %s
 stateDir: %s
@@ -119,11 +121,11 @@ func (w *world) example() string {
 	if err != nil {
 		w.Fatal(err)
 	}
-	return edit(w.T, string(b), `(?m)^name: recsys$`, "name: "+w.stack)
+	return edit(w.TB, string(b), `(?m)^name: recsys$`, "name: "+w.stack)
 }
 
 // edit replaces the one match of pattern in text; anything but one match fails the test.
-func edit(t *testing.T, text, pattern, with string) string {
+func edit(t testing.TB, text, pattern, with string) string {
 	t.Helper()
 	re := regexp.MustCompile(pattern)
 	if n := len(re.FindAllString(text, -1)); n != 1 {

@@ -1,0 +1,96 @@
+package e2e_test
+
+import (
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"recsysd.dev/recsysd/internal/drivers/kube/kubetest"
+)
+
+// A pass in which nothing has changed, of the example stack, in the built daemon: what it costs the daemon in processor time, what it asks
+// of each service, and how much memory the daemon has after 100 of them. Every pass here is asked for by hand, so a poll of Git
+// is part of it; the wall time includes the start of the command that asks.
+func BenchmarkNoChangePass(b *testing.B) {
+	w := newWorld(b, "bench-pass")
+	w.start()
+	w.eventually("the example converges", w.converged(w.push("the stack", w.example())))
+	for range 100 {
+		w.sync(b)
+	}
+	b.ReportMetric(resident(b, w.daemon), "rss-MiB")
+	w.google.Forget()
+	mark, before := kube.Mark(), processor(b, w.daemon)
+	for b.Loop() {
+		w.sync(b)
+	}
+	passes := float64(b.N)
+	b.ReportMetric((processor(b, w.daemon)-before).Seconds()*1000/passes, "cpu-ms/pass")
+	b.ReportMetric(float64(len(w.google.Calls()))/passes, "google-requests/pass")
+	requests, err := kube.Requests(kubetest.Recsysd, mark)
+	if err != nil {
+		b.Fatal(err)
+	}
+	b.ReportMetric(float64(len(requests))/passes, "kube-requests/pass")
+}
+
+// The size of the program as it is released.
+func BenchmarkBinarySize(b *testing.B) {
+	out := filepath.Join(b.TempDir(), "recsysd")
+	build := exec.Command("go", "build", "-trimpath", "-ldflags", "-s -w", "-o", out, "../../cmd/recsysd")
+	build.Env = append(os.Environ(), "CGO_ENABLED=0")
+	if msg, err := build.CombinedOutput(); err != nil {
+		b.Fatalf("%v\n%s", err, msg)
+	}
+	info, err := os.Stat(out)
+	if err != nil {
+		b.Fatal(err)
+	}
+	for b.Loop() {
+	}
+	b.ReportMetric(float64(info.Size())/1e6, "MB")
+}
+
+func (w *world) sync(b *testing.B) {
+	if _, err := w.recsysd("sync", w.stack); err != nil {
+		b.Fatal(err)
+	}
+}
+
+// processor is the time that the daemon has spent computing, from the kernel's account in ticks of 10 ms.
+func processor(b *testing.B, d *daemon) time.Duration {
+	stat, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", d.cmd.Process.Pid))
+	if err != nil {
+		b.Fatal(err)
+	}
+	_, after, _ := strings.Cut(string(stat), ") ")
+	fields := strings.Fields(after)
+	var ticks int
+	for _, f := range fields[11:13] { // utime, stime
+		n, err := strconv.Atoi(f)
+		if err != nil {
+			b.Fatal(err)
+		}
+		ticks += n
+	}
+	return time.Duration(ticks) * 10 * time.Millisecond
+}
+
+// resident is the daemon's resident memory in MiB.
+func resident(b *testing.B, d *daemon) float64 {
+	status, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", d.cmd.Process.Pid))
+	if err != nil {
+		b.Fatal(err)
+	}
+	_, after, _ := strings.Cut(string(status), "VmRSS:")
+	kib, err := strconv.Atoi(strings.Fields(after)[0])
+	if err != nil {
+		b.Fatal(err)
+	}
+	return float64(kib) / 1024
+}

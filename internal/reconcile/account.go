@@ -1,6 +1,7 @@
 package reconcile
 
 import (
+	"errors"
 	"maps"
 	"slices"
 	"time"
@@ -29,8 +30,7 @@ func (p Pass) Outcome() Outcome {
 		return Invalid
 	case p.Err != nil || len(p.Plan.Blind) > 0:
 		return Failed
-	case slices.ContainsFunc(p.Results, func(r plan.Result) bool { return r.Outcome == plan.Failed || r.Outcome == plan.Rejected }),
-		slices.ContainsFunc(p.Plan.Steps, func(s plan.Step) bool { return s.Rejected }):
+	case slices.ContainsFunc(p.Results, failing), slices.ContainsFunc(p.Plan.Steps, func(s plan.Step) bool { return s.Rejected }):
 		return Failed
 	case p.settled():
 		return Converged
@@ -38,8 +38,13 @@ func (p Pass) Outcome() Outcome {
 	return Progressing
 }
 
+// failing reports whether a step failed, was refused, or waits out a failure.
+func failing(r plan.Result) bool {
+	return r.Outcome == plan.Failed || r.Outcome == plan.Rejected || errors.As(r.Err, new(postponed))
+}
+
 // Converged reports whether everything wanted is usable without any difference, nothing is blind and no step was due. Removals
-// that are held do not count.
+// that are held do not count; what is on its way out has still to go.
 func (p Pass) Converged() bool { return p.Outcome() == Converged }
 
 func (p Pass) settled() bool {
@@ -50,10 +55,11 @@ func (p Pass) settled() bool {
 	for _, r := range p.Want {
 		wanted[r.Ref] = true
 	}
+	seen := p.Observed()
 	for _, s := range p.Plan.Steps {
 		switch {
 		case s.Verb == plan.Keep && (s.Usable || !wanted[s.Ref]):
-		case s.Verb == plan.Hold && s.Held == plan.Delete:
+		case s.Verb == plan.Hold && s.Held == plan.Delete && !seen[s.Ref].Locked:
 		case s.Verb == plan.Hold && s.Held == plan.Keep && (s.Usable && len(s.Drift) == 0 || !wanted[s.Ref]):
 		default:
 			return false
@@ -108,17 +114,21 @@ func (r *Reconciler) observedOnly(w resource.Resource, o resource.Observation) b
 func (r *Reconciler) compare(p *Pass, w resource.Resource, before, after map[resource.Ref]resource.Observation) {
 	last, known := r.Memory.InSync[w.Ref]
 	same := known && last == w.Hash
+	blind := p.Plan.Blind[w.Ref.Kind] != ""
 	drifted := func(seen map[resource.Ref]resource.Observation) []resource.Change {
 		o, exists := seen[w.Ref]
 		switch {
 		case o.State == resource.Unknown, r.Destroy:
 			return nil
-		case !exists && same && !slices.Contains(p.blindKinds(), w.Ref.Kind):
+		case !exists && same:
 			return gone
 		case exists && o.Owned && (same || !known):
 			return o.Diff
 		}
 		return nil
+	}
+	if o, exists := after[w.Ref]; o.State == resource.Unknown || !exists && blind {
+		return // what was known of it stays
 	}
 	was, is := drifted(before), drifted(after)
 	_, noted := r.Memory.DriftSince[w.Ref]
@@ -130,9 +140,6 @@ func (r *Reconciler) compare(p *Pass, w resource.Resource, before, after map[res
 		p.drift[w.Ref] = DriftFact{Fields: is, Since: r.Memory.DriftSince[w.Ref]}
 	}
 	o, exists := after[w.Ref]
-	if o.State == resource.Unknown {
-		return
-	}
 	inSync := exists && o.Owned && len(o.Diff) == 0
 	if _, noted := r.Memory.DriftSince[w.Ref]; noted && len(is) == 0 {
 		if inSync && r.pace.wrote(w.Ref) {
@@ -143,7 +150,7 @@ func (r *Reconciler) compare(p *Pass, w resource.Resource, before, after map[res
 	if inSync {
 		r.Memory.InSync[w.Ref] = w.Hash
 		r.pace.settle(w.Ref)
-	} else if created(p, w.Ref) {
+	} else if created(p, w.Ref) && !same {
 		r.Memory.InSync[w.Ref] = "" // known, and in sync with nothing yet: what is left to do is a change
 	}
 }
@@ -156,8 +163,6 @@ func created(p *Pass, ref resource.Ref) bool {
 	}
 	return false
 }
-
-func (p *Pass) blindKinds() []string { return slices.Collect(maps.Keys(p.Plan.Blind)) }
 
 // unexplained finds updates of what nobody has changed since our own last write of the same fields, and notes this pass's writes.
 func (r *Reconciler) unexplained(p *Pass, before, after map[resource.Ref]resource.Observation) {

@@ -62,7 +62,10 @@ func (r *Reconciler) perform(ctx context.Context, p *Pass, only func(plan.Step) 
 func (a *act) do(ctx context.Context, s plan.Step) (usable bool, err error) {
 	if at := a.pace.due(s.Ref, a.Settings.MinGap); time.Now().Before(at) {
 		a.tooEarly(at)
-		return s.Usable, fmt.Errorf("%w: not again before %s", resource.ErrUnavailable, at.Format(time.TimeOnly))
+		if cause := a.pace.failure(s.Ref); cause != nil {
+			return s.Usable, postponed{at, cause}
+		}
+		return s.Usable, fmt.Errorf("%w: was written a moment ago, not again before %s", resource.ErrUnavailable, at.Format(time.TimeOnly))
 	}
 	ctx, cancel := context.WithTimeoutCause(context.WithoutCancel(ctx), a.Settings.StepTimeout, fmt.Errorf("no answer within %s", a.Settings.StepTimeout))
 	defer cancel()
@@ -176,7 +179,7 @@ func (a *act) remember(s plan.Step, err error) {
 	case errors.Is(err, resource.ErrRejected):
 		a.pace.refuse(s.Ref, refusal{commit: a.commit, hash: a.want[s.Ref].Hash, version: a.before[s.Ref].Version, why: err.Error()})
 	default:
-		a.pace.fail(s.Ref)
+		a.pace.fail(s.Ref, err)
 	}
 }
 

@@ -1,6 +1,7 @@
 package reconcile
 
 import (
+	"fmt"
 	"math/rand/v2"
 	"sync"
 	"time"
@@ -25,7 +26,20 @@ type pace struct {
 type retry struct {
 	times int
 	at    time.Time // not before
+	cause error
 }
+
+// postponed is the error of a step that waits out a delay after a failure: it waits, and it fails.
+type postponed struct {
+	until time.Time
+	cause error
+}
+
+func (e postponed) Error() string {
+	return fmt.Sprintf("not again before %s: %v", e.until.Format(time.TimeOnly), e.cause)
+}
+
+func (e postponed) Unwrap() []error { return []error{resource.ErrUnavailable, e.cause} }
 
 // refusal is the situation in which a provider said that it will never take a spec.
 type refusal struct {
@@ -52,13 +66,23 @@ func (p *pace) due(ref resource.Ref, gap time.Duration) time.Time {
 }
 
 // fail lets the next attempt wait: longer each time, and never for two resources alike.
-func (p *pace) fail(ref resource.Ref) {
+func (p *pace) fail(ref resource.Ref, cause error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	f := p.failed[ref]
 	delay := min(lastRetry, firstRetry<<min(f.times, 16))
 	delay = time.Duration(float64(delay) * (0.8 + 0.4*rand.Float64()))
-	p.failed[ref] = retry{f.times + 1, time.Now().Add(delay)}
+	p.failed[ref] = retry{f.times + 1, time.Now().Add(delay), cause}
+}
+
+// failure is what ref failed with, if it is not to be tried again yet because of that.
+func (p *pace) failure(ref resource.Ref) error {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if f := p.failed[ref]; time.Now().Before(f.at) {
+		return f.cause
+	}
+	return nil
 }
 
 // write notes an attempt to write.

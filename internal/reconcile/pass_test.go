@@ -256,6 +256,18 @@ func TestSteps(t *testing.T) {
 		if p := w.Pass(t.Context(), reconcile.Kick{Why: "sync", Retry: true}); result(p, aPod("a")).Outcome != plan.OK {
 			t.Errorf("sync waits: %s", account(p))
 		}
+		w.git.push(resource.Of(pod{Name: "a", Size: 1}))
+		w.fail(sim.Update, aPod("a"), errAway)
+		for range 8 {
+			time.Sleep(10 * time.Minute)
+			w.pass()
+		}
+		w.cloud.SetFault(nil)
+		w.git.push(resource.Of(pod{Name: "a", Size: 1}), resource.Of(pod{Name: "b"}))
+		time.Sleep(2 * time.Second)
+		if p := w.pass(); result(p, aPod("a")).Outcome != plan.OK {
+			t.Errorf("a new commit waits: %s", account(p))
+		}
 	})
 	in("what was refused is not tried again until the commit or the resource changes", t, func(t *testing.T) {
 		w := begin(t, resource.Of(pod{Name: "a"}), resource.Of(pod{Name: "b"}))

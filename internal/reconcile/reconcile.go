@@ -2,6 +2,7 @@ package reconcile
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"maps"
 	"slices"
@@ -82,7 +83,7 @@ func (r *Reconciler) Pass(ctx context.Context, k Kick) Pass {
 	p := r.decide(ctx, k)
 	if p.Err == nil {
 		before := p.Observed()
-		p.Err = r.keep(ctx, &p)
+		p.SourceErr = errors.Join(p.SourceErr, r.keep(ctx, &p))
 		r.perform(ctx, &p, selection(k, p.Partial))
 		r.account(&p, before)
 		r.view.Found = p.Seen

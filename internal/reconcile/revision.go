@@ -46,6 +46,7 @@ func (r *Reconciler) load(ctx context.Context, p *Pass, newest Revision) error {
 			return err
 		}
 		r.good = stackAt{newest, want}
+		r.pace.hurry() // what failed may not fail with this one
 	}
 	p.Want, p.using = r.good.want, newest
 	return nil

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"sync"
 	"testing"
 	"time"
 
@@ -30,7 +31,7 @@ func TestRun(t *testing.T) {
 			t.Errorf("%d writes of 4 resources", w.cloud.Writes())
 		}
 		// 15 seconds apart at most while waiting, 66 in peace.
-		if n := len(w.passes); n < 45+16 || n > 90 {
+		if n := len(w.passes); n < 45+16 || n > 100 {
 			t.Errorf("%d passes in half an hour", n)
 		}
 		if first := w.passes[0]; result(first, aPod("free")).Outcome != plan.OK || result(first, aPod("a")).Outcome != plan.Waiting {
@@ -131,7 +132,8 @@ func TestRun(t *testing.T) {
 		kick := make(chan reconcile.Kick)
 		ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 		defer cancel()
-		go func() {
+		var hand sync.WaitGroup
+		hand.Go(func() {
 			for n := 1; ctx.Err() == nil; n++ {
 				w.resize("a", n)
 				select {
@@ -140,13 +142,14 @@ func TestRun(t *testing.T) {
 				}
 				time.Sleep(time.Millisecond)
 			}
-		}()
+		})
 		writes := w.cloud.Writes()
 		w.Run(ctx, kick)
+		hand.Wait()
 		if n := w.cloud.Writes() - writes; n < 50 || n > 61 {
 			t.Errorf("%d writes in a minute", n)
 		}
-		if n := len(w.passes); n > 620 {
+		if n := len(w.passes); n > 1000 {
 			t.Errorf("%d passes in a minute", n)
 		}
 	})
@@ -155,7 +158,8 @@ func TestRun(t *testing.T) {
 		kick := make(chan reconcile.Kick)
 		ctx, cancel := context.WithTimeout(t.Context(), 10*time.Minute)
 		defer cancel()
-		go func() {
+		var watch sync.WaitGroup
+		watch.Go(func() {
 			for ctx.Err() == nil {
 				select {
 				case kick <- reconcile.Kick{Refs: []resource.Ref{aPod("a")}}:
@@ -163,8 +167,9 @@ func TestRun(t *testing.T) {
 				}
 				time.Sleep(20 * time.Second)
 			}
-		}()
+		})
 		w.Run(ctx, kick)
+		watch.Wait()
 		whole := 0
 		for _, p := range w.passes {
 			if !p.Partial {

@@ -221,7 +221,7 @@ var errInvalid = errors.New("stack.yaml:3:1: workloads.api: unknown field")
 func (g *git) push(want ...resource.Resource) string {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	g.newest = fmt.Sprintf("%040d", len(g.stacks)+1)
+	g.newest = fmt.Sprintf("%012d%028d", len(g.stacks)+1, 0)
 	g.stacks[g.newest] = want
 	return g.newest
 }

@@ -128,7 +128,7 @@ func settle(w *world, sample Object, drivers ...*Driver) {
 				}
 			}
 			d.mu.Lock()
-			s := d.session
+			s := d.link
 			d.mu.Unlock()
 			if s == nil {
 				continue

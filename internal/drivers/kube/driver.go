@@ -40,7 +40,7 @@ type Driver struct {
 	cancel context.CancelFunc
 
 	mu      sync.Mutex
-	session *session
+	link    *link
 	cluster resource.Ref // what the stack's objects live in, as last wanted
 }
 
@@ -69,14 +69,14 @@ func (d *Driver) Close() {
 	d.cancel()
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	if d.session != nil {
-		d.session.close()
-		d.session = nil
+	if d.link != nil {
+		d.link.close()
+		d.link = nil
 	}
 }
 
-// reach returns the session with the cluster as it is reached now. With a cluster that is gone, its session goes too.
-func (d *Driver) reach(ctx context.Context) (*session, error) {
+// reach returns the link with the cluster as it is reached now. With a cluster that is gone, its link goes too.
+func (d *Driver) reach(ctx context.Context) (*link, error) {
 	config, err := d.o.Access(ctx)
 	if err == nil && config == nil {
 		err = errors.New("no way to the cluster was given")
@@ -84,29 +84,29 @@ func (d *Driver) reach(ctx context.Context) (*session, error) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	if err != nil {
-		if errors.Is(err, resource.ErrUnavailable) && d.session != nil {
-			d.session.close()
-			d.session = nil
+		if errors.Is(err, resource.ErrUnavailable) && d.link != nil {
+			d.link.close()
+			d.link = nil
 		}
 		return nil, fmt.Errorf("the cluster: %w", err)
 	}
 	if d.ctx.Err() != nil {
 		return nil, fmt.Errorf("the cluster: %w", errClosed)
 	}
-	key := sessionKey(config)
-	if d.session != nil && d.session.key == key {
-		return d.session, nil
+	key := linkKey(config)
+	if d.link != nil && d.link.key == key {
+		return d.link, nil
 	}
-	if d.session != nil {
-		d.session.close()
-		d.session = nil
+	if d.link != nil {
+		d.link.close()
+		d.link = nil
 	}
-	s, err := newSession(d.ctx, config, d.o)
+	s, err := newLink(d.ctx, config, d.o)
 	if err != nil {
 		return nil, err
 	}
 	s.key = key
-	d.session = s
+	d.link = s
 	return s, nil
 }
 

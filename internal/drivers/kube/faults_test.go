@@ -30,7 +30,7 @@ func (f *faults) forbid(d *Driver, change func()) {
 		cut()
 	}
 	d.mu.Lock()
-	s := d.session
+	s := d.link
 	d.mu.Unlock()
 	if s == nil || len(cuts) == 0 {
 		return

@@ -56,7 +56,7 @@ func (d *Driver) remember(want []Object) {
 // look is one Observe.
 type look struct {
 	d     *Driver
-	s     *session
+	s     *link
 	began time.Time
 	kinds map[schema.GroupVersionKind]mapping
 	down  map[schema.GroupVersionResource]error // watches that are not up, and why

@@ -57,7 +57,7 @@ func (v *verdicts) clear() {
 
 // predict asks what applying want to live would change. An error that ofCluster does not blame on the cluster means
 // that nothing can be said about this object now.
-func (d *Driver) predict(ctx context.Context, s *session, m mapping, want Object, live *item) (*prediction, error) {
+func (d *Driver) predict(ctx context.Context, s *link, m mapping, want Object, live *item) (*prediction, error) {
 	patch, hash := declared(want)
 	question := hash + strings.Join(want.Generate, ",") + live.print
 	if p := s.verdict.get(want.Ref(), question); p != nil {
@@ -84,7 +84,7 @@ func (d *Driver) predict(ctx context.Context, s *session, m mapping, want Object
 }
 
 // sameStill makes sure that a dry-run, which was made at a version, has seen live in what is compared: a status moves all the time.
-func (s *session) sameStill(ctx context.Context, m mapping, live *item, version string) error {
+func (s *link) sameStill(ctx context.Context, m mapping, live *item, version string) error {
 	if version == live.object.GetResourceVersion() {
 		return nil
 	}
@@ -102,7 +102,7 @@ func (s *session) sameStill(ctx context.Context, m mapping, live *item, version 
 }
 
 // judge compares what the server would make of an apply with what there is.
-func (d *Driver) judge(ctx context.Context, s *session, m mapping, want Object, hash string, live, dry map[string]any) (*prediction, error) {
+func (d *Driver) judge(ctx context.Context, s *link, m mapping, want Object, hash string, live, dry map[string]any) (*prediction, error) {
 	before, err := owners(live)
 	if err != nil {
 		return nil, err
@@ -158,7 +158,7 @@ func (n webhookNoise) explains(d difference) bool {
 
 // handmade returns the fields that a hand alone owns and that are not as they would be without it. What they would be is
 // seen in a dry-run creation.
-func (d *Driver) handmade(ctx context.Context, s *session, m mapping, want Object, after []owner, live map[string]any) ([]difference, error) {
+func (d *Driver) handmade(ctx context.Context, s *link, m mapping, want Object, after []owner, live map[string]any) ([]difference, error) {
 	leaves := hands(d.o.UndoManagers).only(after)
 	if leaves.Empty() {
 		return nil, nil

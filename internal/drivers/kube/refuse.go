@@ -13,7 +13,7 @@ import (
 )
 
 // refusal makes a prediction of a dry-run that failed: either the server refuses the spec, or nothing is known.
-func (d *Driver) refusal(ctx context.Context, s *session, m mapping, want Object, live map[string]any, err error) (*prediction, error) {
+func (d *Driver) refusal(ctx context.Context, s *link, m mapping, want Object, live map[string]any, err error) (*prediction, error) {
 	status, ok := answer(err)
 	if !ok || !isRefused(status) {
 		return nil, err
@@ -100,7 +100,7 @@ func (d *Driver) claim(cs []resource.Change, live map[string]any) {
 }
 
 // trial creates want under a free name as a dry-run.
-func (s *session) trial(ctx context.Context, m mapping, want Object, live map[string]any) (*unstructured.Unstructured, error) {
+func (s *link) trial(ctx context.Context, m mapping, want Object, live map[string]any) (*unstructured.Unstructured, error) {
 	manifest, _ := declared(want)
 	generated(manifest, want, nil, placeholder)
 	name := want.Name()

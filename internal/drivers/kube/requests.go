@@ -19,7 +19,7 @@ func dryRun(on bool) []string {
 }
 
 // apply sends u, whole, as recsysd's own.
-func (s *session) apply(ctx context.Context, m mapping, u *unstructured.Unstructured, o applyOptions) (*unstructured.Unstructured, error) {
+func (s *link) apply(ctx context.Context, m mapping, u *unstructured.Unstructured, o applyOptions) (*unstructured.Unstructured, error) {
 	body, err := json.Marshal(u.Object)
 	if err != nil {
 		return nil, err
@@ -31,14 +31,14 @@ func (s *session) apply(ctx context.Context, m mapping, u *unstructured.Unstruct
 }
 
 // create makes u, which must not exist.
-func (s *session) create(ctx context.Context, m mapping, u *unstructured.Unstructured, dry bool) (*unstructured.Unstructured, error) {
+func (s *link) create(ctx context.Context, m mapping, u *unstructured.Unstructured, dry bool) (*unstructured.Unstructured, error) {
 	ctx, cancel := context.WithTimeout(ctx, requestTimeout)
 	defer cancel()
 	return s.resource(m, u.GetNamespace()).Create(ctx, u, metav1.CreateOptions{FieldManager: manager, DryRun: dryRun(dry)})
 }
 
 // patch changes parts of an object under the given manager.
-func (s *session) patch(ctx context.Context, m mapping, namespace, name string, kind types.PatchType, body any, as string) (*unstructured.Unstructured, error) {
+func (s *link) patch(ctx context.Context, m mapping, namespace, name string, kind types.PatchType, body any, as string) (*unstructured.Unstructured, error) {
 	b, err := json.Marshal(body)
 	if err != nil {
 		return nil, err
@@ -48,14 +48,14 @@ func (s *session) patch(ctx context.Context, m mapping, namespace, name string, 
 	return s.resource(m, namespace).Patch(ctx, name, kind, b, metav1.PatchOptions{FieldManager: as})
 }
 
-func (s *session) get(ctx context.Context, m mapping, namespace, name string) (*unstructured.Unstructured, error) {
+func (s *link) get(ctx context.Context, m mapping, namespace, name string) (*unstructured.Unstructured, error) {
 	ctx, cancel := context.WithTimeout(ctx, requestTimeout)
 	defer cancel()
 	return s.resource(m, namespace).Get(ctx, name, metav1.GetOptions{})
 }
 
 // remove deletes the object of that name if it still is the one with uid.
-func (s *session) remove(ctx context.Context, m mapping, namespace, name string, uid types.UID, p metav1.DeletionPropagation) error {
+func (s *link) remove(ctx context.Context, m mapping, namespace, name string, uid types.UID, p metav1.DeletionPropagation) error {
 	ctx, cancel := context.WithTimeout(ctx, requestTimeout)
 	defer cancel()
 	return s.resource(m, namespace).Delete(ctx, name,

@@ -24,7 +24,7 @@ type sweep struct {
 
 // search begins a watch for every kind with objects of the stack, if it is time to look for them. Kinds that are wanted
 // are watched anyway.
-func (s *session) search(ctx context.Context, wanted map[schema.GroupVersionKind]mapping) error {
+func (s *link) search(ctx context.Context, wanted map[schema.GroupVersionKind]mapping) error {
 	s.sweep.mu.Lock()
 	defer s.sweep.mu.Unlock()
 	if time.Now().Before(s.sweep.due) {
@@ -82,7 +82,7 @@ func (s *session) search(ctx context.Context, wanted map[schema.GroupVersionKind
 }
 
 // has reports whether an object of the stack, made by recsysd, is of kind m. It reads no more than metadata.
-func (s *session) has(ctx context.Context, m mapping) (bool, error) {
+func (s *link) has(ctx context.Context, m mapping) (bool, error) {
 	o := metav1.ListOptions{LabelSelector: LabelStack + "=" + s.o.Stack, Limit: 500}
 	for {
 		page, err := s.page(ctx, m, o)
@@ -102,7 +102,7 @@ func (s *session) has(ctx context.Context, m mapping) (bool, error) {
 	}
 }
 
-func (s *session) page(ctx context.Context, m mapping, o metav1.ListOptions) (*metav1.PartialObjectMetadataList, error) {
+func (s *link) page(ctx context.Context, m mapping, o metav1.ListOptions) (*metav1.PartialObjectMetadataList, error) {
 	ctx, cancel := context.WithTimeout(ctx, requestTimeout)
 	defer cancel()
 	return s.meta.Resource(m.gvr).List(ctx, o)

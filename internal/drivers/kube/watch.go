@@ -19,7 +19,7 @@ import (
 
 // watch keeps the live objects of one kind that carry the stack's label. While it is up, what it holds is as good as a read.
 type watch struct {
-	s *session
+	s *link
 	mapping
 	store store
 	nudge chan struct{} // asks for an attempt at once
@@ -32,7 +32,7 @@ type watch struct {
 	outcome chan struct{} // closed, and replaced, whenever up or err is set
 }
 
-func newWatch(s *session, m mapping) *watch {
+func newWatch(s *link, m mapping) *watch {
 	return &watch{s: s, mapping: m, nudge: make(chan struct{}, 1), outcome: make(chan struct{}),
 		store: store{items: map[string]*item{}, gone: map[string]uint64{}, ours: map[string]*own{}}}
 }

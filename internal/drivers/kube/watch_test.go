@@ -123,7 +123,7 @@ func TestFewRights(t *testing.T) {
 	}
 }
 
-// Another cluster, or another way to it, is another session; the old one's watches end.
+// Another cluster, or another way to it, is another link; the old one's watches end.
 func TestAccessChanges(t *testing.T) {
 	w := newWorld(t)
 	configMap := w.object(`{apiVersion: v1, kind: ConfigMap, metadata: {name: x}, data: {a: b}}`)
@@ -135,13 +135,13 @@ func TestAccessChanges(t *testing.T) {
 	if _, err := d.Observe(t.Context(), []Object{configMap}, true); err != nil {
 		t.Fatal(err)
 	}
-	first := d.session
+	first := d.link
 	user = kubetest.Recsysd2
 	if _, err := d.Observe(t.Context(), []Object{configMap}, true); err != nil {
 		t.Fatal(err)
 	}
-	if d.session == first || first.ctx.Err() == nil {
-		t.Error("the first session was to be given up")
+	if d.link == first || first.ctx.Err() == nil {
+		t.Error("the first link was to be given up")
 	}
 	d.Close()
 	if _, err := d.Observe(t.Context(), []Object{configMap}, true); err == nil {
@@ -186,7 +186,7 @@ func TestSearch(t *testing.T) {
 	if again := w.requests.take(); len(again) > 0 || searched < 20 {
 		t.Errorf("the first search took %d requests, what followed %v", searched, again)
 	}
-	w.driver.session.sweep.due = time.Time{}
+	w.driver.link.sweep.due = time.Time{}
 	found()
 	if again := len(w.requests.take()); again < 20 {
 		t.Errorf("once due, all kinds are searched again; made %d requests", again)

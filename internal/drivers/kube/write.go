@@ -43,7 +43,7 @@ func (d *Driver) Create(ctx context.Context, want Object) error {
 }
 
 // way is how want is written: ErrUnavailable as long as its cluster or its kind is not there.
-func (d *Driver) way(ctx context.Context, want Object) (*session, mapping, error) {
+func (d *Driver) way(ctx context.Context, want Object) (*link, mapping, error) {
 	s, err := d.reach(ctx)
 	if err != nil {
 		return nil, mapping{}, err
@@ -66,14 +66,14 @@ func (d *Driver) way(ctx context.Context, want Object) (*session, mapping, error
 }
 
 // writing announces a write of want to its watch; written ends it.
-func (d *Driver) writing(s *session, m mapping, want Object) {
+func (d *Driver) writing(s *link, m mapping, want Object) {
 	if m.listable {
 		s.watch(m).store.begin(want.Namespace(), want.Name())
 	}
 }
 
 // written takes in the answer to a write; it is the next look at the object.
-func (d *Driver) written(s *session, m mapping, want Object, now *unstructured.Unstructured, err error, doing string) error {
+func (d *Driver) written(s *link, m mapping, want Object, now *unstructured.Unstructured, err error, doing string) error {
 	if m.listable {
 		ours := now
 		if err != nil || now.GetLabels()[LabelStack] != d.o.Stack {
@@ -137,7 +137,7 @@ func notes(want Object, drift []resource.Change) map[string]any {
 
 // guarded writes at the version that was looked at. If that is no longer the newest, it writes at the newest as long as
 // that is still what was decided on: a status moves all the time, and a controller leaves its notes.
-func (s *session) guarded(ctx context.Context, m mapping, at *unstructured.Unstructured,
+func (s *link) guarded(ctx context.Context, m mapping, at *unstructured.Unstructured,
 	write func(context.Context, *unstructured.Unstructured) (*unstructured.Unstructured, error),
 	still func(*item) bool) (*unstructured.Unstructured, error) {
 	for range 10 {
@@ -171,13 +171,13 @@ func unmoved(decided *sighting, now *item) bool {
 }
 
 // mark notes something on the object and changes nothing else.
-func (s *session) mark(ctx context.Context, m mapping, now *unstructured.Unstructured, notes map[string]any) (*unstructured.Unstructured, error) {
+func (s *link) mark(ctx context.Context, m mapping, now *unstructured.Unstructured, notes map[string]any) (*unstructured.Unstructured, error) {
 	notes["resourceVersion"] = now.GetResourceVersion()
 	return s.patch(ctx, m, now.GetNamespace(), now.GetName(), types.MergePatchType, map[string]any{"metadata": notes}, markManager)
 }
 
 // repair takes from the hands what is to be put back and applies.
-func (d *Driver) repair(ctx context.Context, s *session, m mapping, want Object, p *prediction, now *unstructured.Unstructured) (*unstructured.Unstructured, error) {
+func (d *Driver) repair(ctx context.Context, s *link, m mapping, want Object, p *prediction, now *unstructured.Unstructured) (*unstructured.Unstructured, error) {
 	if p != nil && len(p.take) > 0 {
 		entries, err := hands(d.o.UndoManagers).taken(now.Object, p.take, m.gvr.GroupVersion().String(), time.Now())
 		if err != nil {
@@ -228,7 +228,7 @@ func (d *Driver) Delete(ctx context.Context, live Object, replace bool) error {
 
 // refresh brings a watch up to what a removal has left: nothing, or an object on its way out. Where that cannot be
 // read, the event will tell.
-func (s *session) refresh(ctx context.Context, m mapping, o Object) {
+func (s *link) refresh(ctx context.Context, m mapping, o Object) {
 	if !m.listable {
 		return
 	}

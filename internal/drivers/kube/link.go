@@ -19,9 +19,9 @@ import (
 // requestTimeout bounds every request but a watch; the caller's context may be shorter.
 const requestTimeout = 30 * time.Second
 
-// session is all that is kept for one cluster as it is reached now: clients, known kinds, watches, and what dry-runs said.
-// Another endpoint, CA or identity is another session.
-type session struct {
+// link is all that is kept for one cluster as it is reached now: clients, known kinds, watches, and what dry-runs said.
+// Another endpoint, CA or identity is another link.
+type link struct {
 	key     string
 	o       Options
 	dynamic dynamic.Interface
@@ -38,8 +38,8 @@ type session struct {
 	watches map[schema.GroupVersionResource]*watch
 }
 
-// sessionKey tells clusters and identities apart. It holds secrets and is never shown.
-func sessionKey(c *rest.Config) string {
+// linkKey tells clusters and identities apart. It holds secrets and is never shown.
+func linkKey(c *rest.Config) string {
 	exec := ""
 	if c.ExecProvider != nil {
 		exec = fmt.Sprint(c.ExecProvider.Command, c.ExecProvider.Args)
@@ -48,7 +48,7 @@ func sessionKey(c *rest.Config) string {
 		c.BearerTokenFile, string(c.CertData), c.CertFile, c.KeyFile, c.Impersonate.UserName, exec)
 }
 
-func newSession(ctx context.Context, c *rest.Config, o Options) (*session, error) {
+func newLink(ctx context.Context, c *rest.Config, o Options) (*link, error) {
 	c = rest.CopyConfig(c)
 	c.QPS = -1    // the limit is the gate below: so many at a time, not so many a second
 	c.Timeout = 0 // it would end watches; each request has its own
@@ -77,7 +77,7 @@ func newSession(ctx context.Context, c *rest.Config, o Options) (*session, error
 	if err != nil {
 		return nil, fmt.Errorf("reaching the cluster: %w", err)
 	}
-	s := &session{o: o, dynamic: dyn, meta: meta, kinds: mapper{client: client, host: bare(host)},
+	s := &link{o: o, dynamic: dyn, meta: meta, kinds: mapper{client: client, host: bare(host)},
 		watches: map[schema.GroupVersionResource]*watch{}}
 	s.ctx, s.cancel = context.WithCancel(ctx)
 	return s, nil
@@ -87,7 +87,7 @@ func newSession(ctx context.Context, c *rest.Config, o Options) (*session, error
 func bare(u *url.URL) *url.URL { return &url.URL{Scheme: u.Scheme, Host: u.Host, Path: u.Path} }
 
 // close ends the watches and returns once they have ended.
-func (s *session) close() {
+func (s *link) close() {
 	s.mu.Lock() // no watch begins after this
 	s.cancel()
 	s.mu.Unlock()
@@ -96,7 +96,7 @@ func (s *session) close() {
 }
 
 // resource addresses objects of one kind, in a namespace where they have one.
-func (s *session) resource(m mapping, namespace string) dynamic.ResourceInterface {
+func (s *link) resource(m mapping, namespace string) dynamic.ResourceInterface {
 	if m.namespaced {
 		return s.dynamic.Resource(m.gvr).Namespace(namespace)
 	}
@@ -104,7 +104,7 @@ func (s *session) resource(m mapping, namespace string) dynamic.ResourceInterfac
 }
 
 // watch returns the watch of a kind, begun if there is none.
-func (s *session) watch(m mapping) *watch {
+func (s *link) watch(m mapping) *watch {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	w, ok := s.watches[m.gvr]
@@ -122,7 +122,7 @@ func (s *session) watch(m mapping) *watch {
 }
 
 // forget drops a watch whose kind the server no longer has.
-func (s *session) forget(w *watch) {
+func (s *link) forget(w *watch) {
 	s.kinds.forget(w.gvk)
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -132,7 +132,7 @@ func (s *session) forget(w *watch) {
 }
 
 // open returns the watches there are.
-func (s *session) open() []*watch {
+func (s *link) open() []*watch {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	all := make([]*watch, 0, len(s.watches))

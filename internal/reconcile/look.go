@@ -13,8 +13,11 @@ import (
 	"recsysd.dev/recsysd/internal/resource"
 )
 
-// relist is how long a listing that failed is not tried again; what is named is read meanwhile.
-const relist = 10 * time.Minute
+// A listing that failed is not tried again for a while, longer each time; what is named is read meanwhile.
+const (
+	firstRelist = 10 * time.Second
+	lastRelist  = 10 * time.Minute
+)
 
 // look observes all kinds side by side. A kind that does not answer in time is blind; the others are not.
 func (r *Reconciler) look(ctx context.Context, want []resource.Resource) plan.View {
@@ -74,15 +77,22 @@ func (r *Reconciler) lookAt(ctx context.Context, k resource.Kind, ours []resourc
 	}
 	if !list {
 		sight.Unlisted = map[string]error{k.Name: lately.err}
-	} else if whole, failed := sight.Unlisted[k.Name]; failed {
-		r.mu.Lock()
-		r.unlisted[k.Name] = unlisted{time.Now().Add(relist), whole}
-		r.mu.Unlock()
+		return sight, nil
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if whole, failed := sight.Unlisted[k.Name]; failed {
+		wait := min(lastRelist, firstRelist<<min(lately.times, 10))
+		r.unlisted[k.Name] = unlisted{lately.times + 1, time.Now().Add(wait), whole}
+	} else {
+		delete(r.unlisted, k.Name)
 	}
 	return sight, nil
 }
 
+// unlisted is a listing that failed so many times in a row.
 type unlisted struct {
+	times int
 	until time.Time
 	err   error
 }

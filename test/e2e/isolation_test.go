@@ -154,7 +154,8 @@ func TestPlanAndDestroy(t *testing.T) {
 		t.Fatalf("destroy: %v\n%s", err, out)
 	}
 	if w.google.Cluster(clusterName) != nil || w.google.Bucket(bucketName) != nil || w.google.Repository(registryName) != nil {
-		t.Errorf("destroy left something:\n%s", out)
+		again, _ := w.recsysd("destroy", "--yes", "no")
+		t.Errorf("destroy left something:\n%s\nand would now:\n%s", out, again)
 	}
 	if w.google.Bucket("somebody-elses") == nil {
 		t.Error("destroy removed a bucket that is not the stack's")

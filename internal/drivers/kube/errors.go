@@ -76,8 +76,14 @@ func isEnding(s metav1.Status) bool {
 // forbiddenByRights matches what the authorizer says, not what an admission controller says under the same code.
 var forbiddenByRights = regexp.MustCompile(`(?s)User ".*" cannot \w+ resource`)
 
-// isRefused: the request was understood, may be made, and will not be taken as it stands.
+// isRefused: the request was understood, may be made, and will not be taken as it stands. What stands between us and the API
+// server (a proxy, a load balancer) has no say in that: its answers are no Status, and client-go marks them so.
 func isRefused(s metav1.Status) bool {
+	for _, c := range causes(s) {
+		if c.Type == metav1.CauseTypeUnexpectedServerResponse {
+			return false
+		}
+	}
 	switch s.Code {
 	case http.StatusUnprocessableEntity, http.StatusBadRequest, http.StatusRequestEntityTooLarge:
 		return true

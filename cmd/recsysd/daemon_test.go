@@ -86,7 +86,7 @@ func (h *house) commit(name, content string) {
 }
 
 func (h *house) world(_ context.Context, _ *config.Config, s config.Stack, _ hooks) (drivers.Set, error) {
-	return drivers.Set{Kinds: drivers.Simulated(h.cloud, s.Name)}, nil
+	return drivers.Set{Kinds: drivers.Simulated(h.cloud, s.Name, s.Project)}, nil
 }
 
 // start runs `recsysd run` until stop is called, which returns the log.

@@ -108,7 +108,7 @@ func (p *program) demoLocked(ctx context.Context, lock *control.Lock, dir, liste
 	}
 	cloud := &sim.Cloud{Delays: demoDelays}
 	world := func(_ context.Context, _ *config.Config, s config.Stack, _ hooks) (drivers.Set, error) {
-		return drivers.Set{Kinds: drivers.Simulated(cloud, s.Name)}, nil
+		return drivers.Set{Kinds: drivers.Simulated(cloud, s.Name, s.Project)}, nil
 	}
 	d := newDaemon(file, world, newLogger(p.err, conf.Log))
 	control.Handle(d.orders, "POST /v1/demo/drift", (&hand{cloud: cloud}).move)

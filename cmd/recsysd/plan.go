@@ -63,7 +63,7 @@ func (p *program) planned(ctx context.Context, file, cloud string) (*once, error
 	source := gitsource.File{Path: file}
 	o := &once{}
 	o.Stack, o.Source, o.Settings = s.Name, source, settings(s)
-	o.Kinds = drivers.Simulated(&sim.Cloud{}, s.Name)
+	o.Kinds = drivers.Simulated(&sim.Cloud{}, s.Name, s.Project)
 	o.Load = loader(s, source.Name(), true, func(string) {})
 	return o, nil
 }

@@ -65,7 +65,7 @@ func Kinds(ctx context.Context, c Config) (Set, error) {
 		return Set{}, errors.Join(fmt.Errorf("registries: %w", err), set.Close())
 	}
 	set.close = append(set.close, registries.Close)
-	access := func(ctx context.Context) (*rest.Config, error) { return clusters.Access(ctx, "") }
+	access := clusters.Access
 	if c.Kubeconfig != "" {
 		access = kubeconfig(c.Kubeconfig, c.Context, c.GCP.UserAgent)
 	}
@@ -83,7 +83,7 @@ func Kinds(ctx context.Context, c Config) (Set, error) {
 }
 
 // Simulated makes the same kinds out of a simulated cloud.
-func Simulated(cloud *sim.Cloud, stack string) []resource.Kind {
+func Simulated(cloud *sim.Cloud, stack, project string) []resource.Kind {
 	objects := sim.NewDriver[kube.Object](cloud, stack)
 	objects.Entry = func(o kube.Object) string {
 		return (&unstructured.Unstructured{Object: o.Manifest}).GetLabels()[kube.LabelEntry]
@@ -92,17 +92,19 @@ func Simulated(cloud *sim.Cloud, stack string) []resource.Kind {
 	clusters.Outputs = func(s cluster.Spec) map[string]string { return map[string]string{"endpoint": s.Name + ".gke.example"} }
 	buckets := sim.NewDriver[bucket.Spec](cloud, stack)
 	buckets.Outputs = func(s bucket.Spec) map[string]string { return map[string]string{"url": "gs://" + s.Name} }
+	registries := sim.NewDriver[registry.Spec](cloud, stack)
+	registries.Outputs = func(s registry.Spec) map[string]string { return map[string]string{"path": s.Path(project)} }
 	return []resource.Kind{
 		resource.NewKind("cluster", clusters),
 		resource.NewKind("bucket", buckets),
-		resource.NewKind("registry", sim.NewDriver[registry.Spec](cloud, stack)),
+		resource.NewKind("registry", registries),
 		resource.NewKind("kube", objects),
 	}
 }
 
 // kubeconfig reads the file at every call, since credentials in it are renewed.
-func kubeconfig(path, kubeContext, agent string) func(context.Context) (*rest.Config, error) {
-	return func(context.Context) (*rest.Config, error) {
+func kubeconfig(path, kubeContext, agent string) func(context.Context, string) (*rest.Config, error) {
+	return func(context.Context, string) (*rest.Config, error) {
 		rules := &clientcmd.ClientConfigLoadingRules{ExplicitPath: path}
 		c, err := clientcmd.NewNonInteractiveDeferredLoadingClientConfig(rules, &clientcmd.ConfigOverrides{CurrentContext: kubeContext}).ClientConfig()
 		if err != nil {

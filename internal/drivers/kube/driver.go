@@ -15,9 +15,9 @@ import (
 // Options are what a Driver is made of. Stack and Access are required.
 type Options struct {
 	Stack string
-	// Access returns how the cluster is reached now. An error that is resource.ErrUnavailable says that there is no cluster
+	// Access returns how the cluster of that name is reached now; "" is the stack's only one. An error that is resource.ErrUnavailable says that there is no cluster
 	// yet: nothing exists in it. Any other error says that nothing is known.
-	Access func(context.Context) (*rest.Config, error)
+	Access func(ctx context.Context, cluster string) (*rest.Config, error)
 	// UndoManagers are field managers, beside kubectl's, whose edits are put back as a person's are.
 	UndoManagers []string
 	// Requests, if set, is told of every request's end. It is called from several goroutines.
@@ -77,7 +77,10 @@ func (d *Driver) Close() {
 
 // reach returns the link with the cluster as it is reached now. With a cluster that is gone, its link goes too.
 func (d *Driver) reach(ctx context.Context) (*link, error) {
-	config, err := d.o.Access(ctx)
+	d.mu.Lock()
+	cluster := d.cluster.Name
+	d.mu.Unlock()
+	config, err := d.o.Access(ctx, cluster)
 	if err == nil && config == nil {
 		err = errors.New("no way to the cluster was given")
 	}

@@ -70,7 +70,7 @@ func drive(t testing.TB, stack, user string) (*Driver, *faults, *counter, chan [
 	f, c, n := &faults{}, &counter{}, make(chan []resource.Ref, 1000)
 	d := New(t.Context(), Options{
 		Stack: stack,
-		Access: func(context.Context) (*rest.Config, error) {
+		Access: func(context.Context, string) (*rest.Config, error) {
 			config := control.Config(user)
 			config.Wrap(f.wrap)
 			return config, nil

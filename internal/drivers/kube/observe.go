@@ -21,6 +21,7 @@ import (
 // Observe follows the contract of resource.Driver. What it costs when nothing has changed is nothing: live objects come
 // from watches, and what an apply would change is known from the last look.
 func (d *Driver) Observe(ctx context.Context, want []Object, list bool) (resource.Seen[Object], error) {
+	d.remember(want)
 	s, err := d.reach(ctx)
 	if errors.Is(err, resource.ErrUnavailable) {
 		return resource.Seen[Object]{}, nil // no cluster: nothing in it
@@ -28,7 +29,6 @@ func (d *Driver) Observe(ctx context.Context, want []Object, list bool) (resourc
 	if err != nil {
 		return resource.Seen[Object]{}, err
 	}
-	d.remember(want)
 	l := look{d: d, s: s, began: time.Now(), kinds: map[schema.GroupVersionKind]mapping{}, down: map[schema.GroupVersionResource]error{}}
 	if err := l.prepare(ctx, want, list); err != nil {
 		return resource.Seen[Object]{}, err

@@ -128,7 +128,7 @@ func TestAccessChanges(t *testing.T) {
 	w := newWorld(t)
 	configMap := w.object(`{apiVersion: v1, kind: ConfigMap, metadata: {name: x}, data: {a: b}}`)
 	user := kubetest.Recsysd
-	d := New(t.Context(), Options{Stack: w.stack, Access: func(context.Context) (*rest.Config, error) { return control.Config(user), nil }})
+	d := New(t.Context(), Options{Stack: w.stack, Access: func(context.Context, string) (*rest.Config, error) { return control.Config(user), nil }})
 	if err := d.Create(t.Context(), configMap); err != nil {
 		t.Fatal(err)
 	}

@@ -191,7 +191,7 @@ func TestLeaving(t *testing.T) {
 func TestNoCluster(t *testing.T) {
 	w := newWorld(t)
 	configMap := w.object(`{apiVersion: v1, kind: ConfigMap, metadata: {name: x}, data: {a: b}}`)
-	none := resource.NewKind("kube", New(t.Context(), Options{Stack: "x", Access: func(context.Context) (*rest.Config, error) {
+	none := resource.NewKind("kube", New(t.Context(), Options{Stack: "x", Access: func(context.Context, string) (*rest.Config, error) {
 		return nil, fmt.Errorf("cluster acme-gke: %w", resource.ErrUnavailable)
 	}}))
 	s, err := none.Observe(t.Context(), []resource.Resource{resource.Of(configMap)}, true)

@@ -149,33 +149,18 @@ func TestGitAway(t *testing.T) {
 	commit := w.push("the stack", stack)
 	w.eventually("the example converges", w.converged(commit))
 	for name, fault := range map[string]gittest.Fault{"down": gittest.Down(http.StatusServiceUnavailable), "hangs": gittest.Hang} {
-		t.Run(name, func(t *testing.T) {
-			w := w.in(t)
-			w.git.Misbehave(fault)
-			w.eventually("the metric says so", func() error {
-				up, err := w.metric("recsysd_source_up")
-				if err != nil {
-					return err
-				}
-				return same(up, 0)
-			})
-			if err := w.stop(); err != nil {
-				t.Fatal(err)
-			}
-			w.start()
-			w.kubectl("delete", "service", "redis")
-			w.eventually("the stack is kept without Git", func() error {
-				return same(w.kubectl("get", "service", "redis", "-o", "name", "--ignore-not-found"), "service/redis\n")
-			})
-			w.git.Misbehave(nil)
-			w.eventually("Git is back", func() error {
-				up, err := w.metric("recsysd_source_up")
-				if err != nil {
-					return err
-				}
-				return same(up, 1)
-			})
+		w.git.Misbehave(fault)
+		w.eventually("Git "+name+", and the metric says so", w.sourceUp(0))
+		if err := w.stop(); err != nil {
+			t.Fatal(err)
+		}
+		w.start()
+		w.kubectl("delete", "service", "redis")
+		w.eventually("the stack is kept without Git", func() error {
+			return same(w.kubectl("get", "service", "redis", "-o", "name", "--ignore-not-found"), "service/redis\n")
 		})
+		w.git.Misbehave(nil)
+		w.eventually("Git is back", w.sourceUp(1))
 	}
 
 	t.Run("rewritten", func(t *testing.T) {
@@ -202,6 +187,16 @@ func TestGitAway(t *testing.T) {
 		}
 		w.eventually("it is accepted", w.converged(strings.TrimSpace(rewritten)))
 	})
+}
+
+func (w *world) sourceUp(want float64) func() error {
+	return func() error {
+		up, err := w.metric("recsysd_source_up")
+		if err != nil {
+			return err
+		}
+		return same(up, want)
+	}
 }
 
 // A listing that is forbidden stops removals of its kind, and nothing else.

@@ -58,6 +58,8 @@ type builder struct {
 	declared  map[resource.Ref]place
 	resources []resource.Resource
 	notices   []string
+
+	manifestBytes int // read so far
 }
 
 // load goes on after a mistake as long as what follows can be judged at all.

@@ -12,6 +12,7 @@ import (
 // Bounds of what manifests may name.
 const (
 	maxManifestFiles = 500
+	maxManifestBytes = 16 << 20 // of all files
 	maxObjects       = 2000
 )
 
@@ -121,6 +122,10 @@ func (b *builder) readManifest(name, at string) []manifest {
 	data, err := b.tree.read(name)
 	if err != nil {
 		b.p.add(b.at(at), at, "%s: %v", name, err)
+		return nil
+	}
+	if b.manifestBytes += len(data); b.manifestBytes > maxManifestBytes {
+		b.p.add(b.at("manifests"), "manifests", "more than %d MiB in all", maxManifestBytes>>20)
 		return nil
 	}
 	docs, ok := parse(name, data, &b.p)

@@ -9,6 +9,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 	"sync"
 
 	"recsysd.dev/recsysd/internal/reconcile"
@@ -63,7 +64,7 @@ func Open(dir, stack string) (*Store, reconcile.Memory, error) {
 func (s *Store) Record(p reconcile.Pass, m reconcile.Memory) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	entry, now := view.HistoryPassOf(p), memorize(m)
+	entry, now := bound(view.HistoryPassOf(p)), memorize(m)
 	folded := s.fold(entry)
 	if !folded {
 		s.passes = append(s.passes, entry)
@@ -83,6 +84,38 @@ func (s *Store) Record(p reconcile.Pass, m reconcile.Memory) error {
 	return nil
 }
 
+// What is kept of one pass is bounded, whatever a stack or a cloud comes up with.
+const (
+	maxSteps = 100
+	maxDrift = 50  // fields of a step
+	maxText  = 500 // bytes of a value or a reason
+)
+
+func bound(p view.HistoryPass) view.HistoryPass {
+	p.Error = short(p.Error, 8*maxText)
+	if more := len(p.Steps) - maxSteps; more > 0 {
+		p.Steps = p.Steps[:maxSteps]
+		p.Error = strings.TrimPrefix(fmt.Sprintf("%s\n%d more steps are not kept", p.Error, more), "\n")
+	}
+	for i := range p.Steps {
+		s := &p.Steps[i]
+		s.Why = short(s.Why, maxText)
+		s.Drift = slices.Clone(s.Drift[:min(len(s.Drift), maxDrift)])
+		for j := range s.Drift {
+			s.Drift[j].Want, s.Drift[j].Have = short(s.Drift[j].Want, maxText), short(s.Drift[j].Have, maxText)
+		}
+	}
+	return p
+}
+
+// short cuts a text at the start of a character.
+func short(s string, bytes int) string {
+	if len(s) <= bytes {
+		return s
+	}
+	return strings.ToValidUTF8(s[:bytes], "") + "…"
+}
+
 // fold lets the last pass stand for entry too, if entry tells nothing new.
 func (s *Store) fold(entry view.HistoryPass) bool {
 	if len(s.passes) == 0 {
@@ -90,6 +123,9 @@ func (s *Store) fold(entry view.HistoryPass) bool {
 	}
 	last := &s.passes[len(s.passes)-1]
 	same := last.Attempted == entry.Attempted && last.Applied == entry.Applied && last.Outcome == entry.Outcome && last.Error == entry.Error
+	if same && len(entry.Steps) == 0 && len(last.Steps) > 0 {
+		return true // it only waited for what the last one began
+	}
 	if !same || !slices.EqualFunc(last.Steps, entry.Steps, likeStep) {
 		return false
 	}

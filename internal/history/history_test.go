@@ -1,12 +1,14 @@
 package history_test
 
 import (
+	"fmt"
 	"os"
 	"path/filepath"
 	"reflect"
 	"strings"
 	"testing"
 	"time"
+	"unicode/utf8"
 
 	"recsysd.dev/recsysd/internal/history"
 	"recsysd.dev/recsysd/internal/plan"
@@ -131,5 +133,66 @@ func TestUnreadableIsSetAside(t *testing.T) {
 	}
 	if err := s.Record(pass(1, plan.Update, plan.OK), reconcile.Memory{}); err != nil {
 		t.Error(err)
+	}
+}
+
+// One pass with a thousand steps over a thousand fields of a megabyte must not fill the disk, nor the memory.
+func TestBounded(t *testing.T) {
+	dir := t.TempDir()
+	s, _, err := history.Open(dir, "recsys")
+	if err != nil {
+		t.Fatal(err)
+	}
+	p := pass(1, plan.Update, plan.OK)
+	p.Plan.Steps[0].Why = strings.Repeat("w", 1<<20)
+	for range 1000 {
+		p.Plan.Steps[0].Drift = append(p.Plan.Steps[0].Drift, resource.Change{Field: "data", Have: strings.Repeat("ü", 1<<19)})
+	}
+	for range 1000 {
+		p.Plan.Steps, p.Results = append(p.Plan.Steps, p.Plan.Steps[0]), append(p.Results, p.Results[0])
+	}
+	p.Err = fmt.Errorf("%s", strings.Repeat("e", 1<<20))
+	if err := s.Record(p, reconcile.Memory{}); err != nil {
+		t.Fatal(err)
+	}
+	f, err := os.Stat(filepath.Join(dir, "recsys", "history.json"))
+	if err != nil || f.Size() > 8<<20 {
+		t.Errorf("%v: %d bytes on disk", err, f.Size())
+	}
+	kept := s.Passes()[0]
+	if !utf8.ValidString(kept.Steps[0].Drift[1].Have) || !strings.Contains(kept.Error, "901 more steps") {
+		t.Errorf("cut badly: %q, %q", kept.Steps[0].Drift[1].Have, kept.Error)
+	}
+	if len(p.Plan.Steps[0].Drift[1].Have) != 1<<20 {
+		t.Error("the pass itself was cut")
+	}
+}
+
+// In a stack that only observes, drift is put back by nobody; it must be found in the history all the same, once.
+func TestHeldDriftIsTold(t *testing.T) {
+	s, _, err := history.Open(t.TempDir(), "recsys")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for minute := range 5 {
+		p := pass(minute, plan.Hold, plan.None)
+		if minute == 1 {
+			p.Detected = []resource.Ref{api}
+		}
+		if err := s.Record(p, reconcile.Memory{}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	told := 0
+	for _, p := range s.Passes() {
+		for _, step := range p.Steps {
+			told++
+			if step.Verb != "hold" || step.Drift[0].Field != "image" {
+				t.Errorf("got %+v", step)
+			}
+		}
+	}
+	if told != 1 {
+		t.Errorf("told %d times", told)
 	}
 }

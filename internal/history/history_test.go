@@ -99,7 +99,7 @@ func TestFailuresStayLonger(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for n := range 500 {
+	for n := range 230 {
 		p := pass(n%60, plan.Update, plan.OK)
 		if n == 3 {
 			p.Err = os.ErrDeadlineExceeded

@@ -83,6 +83,19 @@ func (p Pass) Observed() map[resource.Ref]resource.Observation {
 // gone is the one field in which a resource that somebody removed differs.
 var gone = []resource.Change{{Field: "resource", Want: "present", Have: "absent"}}
 
+// missed notes on every creation of what was there before that somebody has removed it.
+func (r *Reconciler) missed(p *Pass) {
+	hashes := map[resource.Ref]string{}
+	for _, w := range p.Want {
+		hashes[w.Ref] = w.Hash
+	}
+	for i, s := range p.Plan.Steps {
+		if was, known := r.Memory.InSync[s.Ref]; known && was == hashes[s.Ref] && (s.Verb == plan.Create || s.Held == plan.Create) {
+			p.Plan.Steps[i].Drift = gone
+		}
+	}
+}
+
 // account compares what was seen before and after the steps with what is remembered, and remembers it anew.
 func (r *Reconciler) account(p *Pass, before map[resource.Ref]resource.Observation) {
 	after := p.Observed()

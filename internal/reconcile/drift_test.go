@@ -6,6 +6,7 @@ import (
 	"testing"
 	"time"
 
+	"recsysd.dev/recsysd/internal/plan"
 	"recsysd.dev/recsysd/internal/reconcile"
 	"recsysd.dev/recsysd/internal/resource"
 	"recsysd.dev/recsysd/internal/sim"
@@ -35,6 +36,8 @@ func TestDrift(t *testing.T) {
 		w.cloud.Remove(aPod("a"))
 		if p := w.pass(); fmt.Sprint(p.Detected, p.Corrected) != "[pod/a] [pod/a]" {
 			t.Errorf("detected %v, corrected %v", p.Detected, p.Corrected)
+		} else if s := step(p, aPod("a")); s.Verb != plan.Create || len(s.Drift) != 1 || s.Drift[0].Have != "absent" {
+			t.Errorf("the step does not tell that it was removed: %+v", s)
 		}
 	})
 	in("what a commit changes is a change, and what it creates is none", t, func(t *testing.T) {
@@ -46,6 +49,11 @@ func TestDrift(t *testing.T) {
 		for _, p := range []reconcile.Pass{first, w.pass()} {
 			if len(p.Detected)+len(p.Drift()) != 0 {
 				t.Errorf("detected %v, drift %v", p.Detected, p.Drift())
+			}
+			for _, s := range p.Plan.Steps {
+				if s.Verb == plan.Create && len(s.Drift) > 0 {
+					t.Errorf("a creation tells of drift: %+v", s)
+				}
 			}
 		}
 	})

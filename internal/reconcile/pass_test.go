@@ -472,12 +472,12 @@ func TestRecordFails(t *testing.T) {
 }
 
 func TestInterrupted(t *testing.T) {
-	in("before the steps: none is taken, and that is no blindness", t, func(t *testing.T) {
+	in("before the steps: none is taken, and nothing is recorded that would pass for a failure", t, func(t *testing.T) {
 		w := begin(t, resource.Of(pod{Name: "a"}))
 		ctx, cancel := context.WithCancelCause(t.Context())
 		cancel(errors.New("the daemon stops"))
-		if p := w.Pass(ctx, reconcile.Kick{}); p.Err == nil || len(p.Plan.Steps) > 0 || w.cloud.Writes() > 0 {
-			t.Error(account(p))
+		if p := w.Pass(ctx, reconcile.Kick{}); p.Err == nil || len(p.Plan.Steps) > 0 || w.cloud.Writes() > 0 || len(w.passes) > 0 {
+			t.Errorf("recorded: %d, %s", len(w.passes), account(p))
 		}
 	})
 }

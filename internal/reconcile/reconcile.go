@@ -78,9 +78,13 @@ func or[V any](m map[resource.Ref]V) map[resource.Ref]V {
 	return maps.Clone(m)
 }
 
-// Pass makes one pass and records it.
+// Pass makes one pass and records it, unless ctx ends before there is a plan.
 func (r *Reconciler) Pass(ctx context.Context, k Kick) Pass {
 	p := r.decide(ctx, k)
+	if ctx.Err() != nil && p.Err != nil {
+		p.End = time.Now()
+		return p // cut off before it came to anything: that says nothing of the stack
+	}
 	if p.Err == nil {
 		before := p.Observed()
 		p.SourceErr = errors.Join(p.SourceErr, r.keep(ctx, &p))
@@ -122,6 +126,7 @@ func (r *Reconciler) decide(ctx context.Context, k Kick) Pass {
 	r.view, p.Seen = &view, view.Found
 	rejected := r.pace.rejected(p.using.Commit, p.Want, view.Found)
 	p.Plan, p.Err = plan.Make(p.Want, view, r.policy(k, p.using.Commit, memory, rejected))
+	r.missed(&p)
 	if r.recorded != nil {
 		p.Plan.Notices = append(p.Plan.Notices, "the last pass could not be recorded: "+r.recorded.Error())
 	}

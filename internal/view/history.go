@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 	"time"
 
@@ -72,7 +73,9 @@ func HistoryPassOf(p reconcile.Pass) HistoryPass {
 	}
 	errs := []error{p.SourceErr, p.StackErr, p.Err}
 	for i, r := range p.Results {
-		if r.Outcome == plan.None || r.Outcome == plan.Waiting {
+		// A hold is told of once: when the drift is found that it leaves as it is.
+		heldDrift := r.Verb == plan.Hold && slices.Contains(p.Detected, r.Ref)
+		if (r.Outcome == plan.None || r.Outcome == plan.Waiting) && !heldDrift {
 			continue
 		}
 		if r.Err != nil {

@@ -49,6 +49,15 @@ func (d *daemon) kill() {
 	<-d.done
 }
 
+func (d *daemon) gone() bool {
+	select {
+	case <-d.done:
+		return true
+	default:
+		return false
+	}
+}
+
 // stop asks it to end, and reports how it ended.
 func (w *world) stop() error {
 	w.daemon.cmd.Process.Signal(syscall.SIGTERM)

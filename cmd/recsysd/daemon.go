@@ -32,6 +32,8 @@ type daemon struct {
 	orders  *http.ServeMux       // over the control socket
 	passed  func(reconcile.Pass) // told of every pass of every stack
 
+	address string // where the metrics are; set before the first stack starts
+
 	reloading sync.Mutex // held by whoever changes the configuration
 
 	mu      sync.Mutex
@@ -48,8 +50,8 @@ func newDaemon(file string, w world, log logger) *daemon {
 }
 
 // run works until ctx is done and everything has come to its end. Whoever calls it holds the control socket's lock from before
-// anything is touched until after run has returned. started is told the address on which metrics are served.
-func (d *daemon) run(ctx context.Context, lock *control.Lock, c *config.Config, started func(address string)) error {
+// anything is touched until after run has returned. started is called when everything runs.
+func (d *daemon) run(ctx context.Context, lock *control.Lock, c *config.Config, started func()) error {
 	socket, err := lock.Listen()
 	if err != nil {
 		return err
@@ -61,6 +63,7 @@ func (d *daemon) run(ctx context.Context, lock *control.Lock, c *config.Config, 
 	}
 	defer web.Close()
 
+	d.address = web.Addr().String()
 	group, ctx := errgroup.WithContext(ctx)
 	var stacks sync.WaitGroup
 	defer stacks.Wait()
@@ -72,8 +75,8 @@ func (d *daemon) run(ctx context.Context, lock *control.Lock, c *config.Config, 
 	group.Go(func() error { return d.hangups(ctx, start) })
 	group.Go(func() error { return d.super.watch(ctx, d.healthy) })
 	d.super.ready(d.headline())
-	d.log.Info("started", zap.String("listen", web.Addr().String()), zap.String("socket", c.ControlSocket), zap.Int("stacks", len(c.Stacks)))
-	started(web.Addr().String())
+	d.log.Info("started", zap.String("listen", d.address), zap.String("socket", c.ControlSocket), zap.Int("stacks", len(c.Stacks)))
+	started()
 
 	<-ctx.Done()
 	d.super.stopping()

@@ -104,7 +104,7 @@ func (h *house) start() (address string, stop func() string) {
 	var log output
 	d := newDaemon(h.config, h.world, newLogger(&log, c.Log))
 	up, done := make(chan string, 1), make(chan error, 1)
-	go func() { done <- d.run(ctx, lock, c, func(a string) { up <- a }) }()
+	go func() { done <- d.run(ctx, lock, c, func() { up <- d.address }) }()
 	stopped := false
 	stop = func() string {
 		if !stopped {

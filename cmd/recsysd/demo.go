@@ -23,11 +23,11 @@ import (
 
 // demoDelays make the simulated cloud slow enough to be watched.
 var demoDelays = map[string]sim.Delay{
-	"cluster":               {Create: 700 * time.Millisecond},
+	"cluster":               {Create: 400 * time.Millisecond},
 	"bucket":                {Create: 100 * time.Millisecond},
 	"registry":              {Create: 200 * time.Millisecond},
-	"Deployment":            {Start: 300 * time.Millisecond},
-	"StatefulSet":           {Start: 400 * time.Millisecond},
+	"Deployment":            {Start: 150 * time.Millisecond},
+	"StatefulSet":           {Start: 200 * time.Millisecond},
 	"PersistentVolumeClaim": {Create: 50 * time.Millisecond},
 }
 
@@ -112,16 +112,15 @@ func (p *program) demoLocked(ctx context.Context, lock *control.Lock, dir, liste
 	}
 	d := newDaemon(file, world, newLogger(p.err, conf.Log))
 	control.Handle(d.orders, "POST /v1/demo/drift", (&hand{cloud: cloud}).move)
-	var address string
 	var once sync.Once
 	d.passed = func(pass reconcile.Pass) {
 		if pass.Converged() {
 			once.Do(func() {
-				fmt.Fprintf(p.out, "converged in %.1f s\n\n%s", time.Since(start).Seconds(), demoHelp(dir, address))
+				fmt.Fprintf(p.out, "converged in %.1f s\n\n%s", time.Since(start).Seconds(), demoHelp(dir, d.address))
 			})
 		}
 	}
-	return d.run(ctx, lock, conf, func(a string) { address = a })
+	return d.run(ctx, lock, conf, func() {})
 }
 
 func demoHelp(dir, address string) string {

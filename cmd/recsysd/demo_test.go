@@ -40,7 +40,6 @@ func startDemo(t *testing.T, dir string) (out string, stop func()) {
 			t.Errorf("the demo ends well: exit %d\n%s", code, stderr.String())
 		}
 	}
-	client := control.Client{Socket: filepath.Join(dir, "control.sock")}
 	deadline := time.Now().Add(patience)
 	for !strings.Contains(stdout.String(), "/metrics") {
 		if time.Now().After(deadline) {
@@ -52,7 +51,6 @@ func startDemo(t *testing.T, dir string) (out string, stop func()) {
 		case <-time.After(20 * time.Millisecond):
 		}
 	}
-	_ = client
 	return stdout.String(), stop
 }
 

@@ -22,7 +22,7 @@ func (p *program) runCommand() *cobra.Command {
 				return err
 			}
 			log := newLogger(p.err, conf.Log)
-			err = newDaemon(p.configFile, p.world, log).run(c.Context(), lock, conf, func(string) {})
+			err = newDaemon(p.configFile, p.world, log).run(c.Context(), lock, conf, func() {})
 			return errors.Join(err, lock.Release())
 		},
 	}

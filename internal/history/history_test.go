@@ -145,8 +145,9 @@ func TestBounded(t *testing.T) {
 	}
 	p := pass(1, plan.Update, plan.OK)
 	p.Plan.Steps[0].Why = strings.Repeat("w", 1<<20)
+	large := strings.Repeat("ü", 1<<19)
 	for range 1000 {
-		p.Plan.Steps[0].Drift = append(p.Plan.Steps[0].Drift, resource.Change{Field: "data", Have: strings.Repeat("ü", 1<<19)})
+		p.Plan.Steps[0].Drift = append(p.Plan.Steps[0].Drift, resource.Change{Field: "data", Have: large})
 	}
 	for range 1000 {
 		p.Plan.Steps, p.Results = append(p.Plan.Steps, p.Plan.Steps[0]), append(p.Results, p.Results[0])

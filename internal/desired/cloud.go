@@ -106,6 +106,7 @@ func (b *builder) addCloud() {
 	}
 }
 
+// checkKey judges a key of the stack file that becomes part of names.
 func (b *builder) checkKey(path, key string) {
 	if !entryKey.MatchString(key) {
 		b.p.add(b.at(path), path, "a key is lower-case letters, digits and '-', beginning with a letter, at most 50")
@@ -143,4 +144,5 @@ func (b *builder) handle(r *resource.Resource, h handling, path string) {
 	}
 }
 
-func mapsKeys[V any](m map[string]V) []string { return slices.Sorted(maps.Keys(m)) }
+// sortedKeys keeps what is made from a map the same from one time to the next.
+func sortedKeys[V any](m map[string]V) []string { return slices.Sorted(maps.Keys(m)) }

@@ -48,6 +48,7 @@ func (d *decoder) decode(v *value, at place, path, enum string, out reflect.Valu
 	}
 }
 
+// text reads a value with a form of its own. The error of its UnmarshalText is the report.
 func (d *decoder) text(v *value, path string, u encoding.TextUnmarshaler) {
 	switch {
 	case v.kind != scalar:
@@ -61,6 +62,7 @@ func (d *decoder) text(v *value, path string, u encoding.TextUnmarshaler) {
 	}
 }
 
+// structure reads a mapping whose keys are known.
 func (d *decoder) structure(v *value, path string, out reflect.Value) {
 	if v.null() {
 		return // an entry with nothing but its defaults
@@ -85,6 +87,7 @@ func (d *decoder) structure(v *value, path string, out reflect.Value) {
 	}
 }
 
+// dictionary reads a mapping whose keys are free. Left empty, it is no mapping at all.
 func (d *decoder) dictionary(v *value, path string, out reflect.Value) {
 	if v.null() {
 		return
@@ -102,6 +105,7 @@ func (d *decoder) dictionary(v *value, path string, out reflect.Value) {
 	out.Set(m)
 }
 
+// slice reads a list. An empty one is a list: it may mean "none", where nothing at all means "not ours".
 func (d *decoder) slice(v *value, path, enum string, out reflect.Value) {
 	if v.null() {
 		return
@@ -117,6 +121,7 @@ func (d *decoder) slice(v *value, path, enum string, out reflect.Value) {
 	out.Set(s)
 }
 
+// scalar reads text, a number, true or false. What stands in quotes is text, unless a variable made it.
 func (d *decoder) scalar(v *value, path, enum string, out reflect.Value) {
 	if v.kind != scalar {
 		d.p.unreadable(v.at, path, "must be a single value, not %s", v.name())

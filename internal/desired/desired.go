@@ -206,6 +206,7 @@ func (b *builder) checkIdentity() {
 	}
 }
 
+// decode fills the file from the tree, and notes where everything stands.
 func (b *builder) decode() {
 	d := decoder{&b.p, map[string]place{}}
 	d.decode(b.top, b.top.at, "", "", reflect.ValueOf(&b.file).Elem())
@@ -225,7 +226,7 @@ func (b *builder) at(path string) place {
 
 // chooseCluster finds the cluster that the Kubernetes objects go to.
 func (b *builder) chooseCluster(objects bool) {
-	keys := mapsKeys(b.file.Cloud.Clusters)
+	keys := sortedKeys(b.file.Cloud.Clusters)
 	key := b.file.Cluster
 	switch {
 	case key != "" && b.file.Cloud.Clusters[key] == nil:
@@ -258,6 +259,7 @@ func (b *builder) add(r resource.Resource, at place, path string) {
 	b.resources = append(b.resources, r)
 }
 
+// notice takes down what is worth telling and changes nothing.
 func (b *builder) notice(at place, what string) {
 	b.notices = append(b.notices, at.String()+": "+what)
 }

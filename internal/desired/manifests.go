@@ -23,6 +23,7 @@ type manifest struct {
 	path string // before the paths of mistakes; "" in a file, where the place says enough
 }
 
+// text is a scalar of the object, or "".
 func (m manifest) text(keys ...string) string {
 	v := m.tree
 	for _, k := range keys {

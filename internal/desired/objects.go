@@ -49,7 +49,7 @@ func (b *builder) object(o object, from origin) resource.Resource {
 
 // addSecrets takes in the Secrets whose values are generated. There is no value here, and there never is one.
 func (b *builder) addSecrets() {
-	for _, name := range mapsKeys(b.file.Secrets) {
+	for _, name := range sortedKeys(b.file.Secrets) {
 		e, path := b.file.Secrets[name], joined("secrets", name)
 		b.checkKey(path, name)
 		if len(e.Generate) == 0 {

@@ -21,6 +21,7 @@ func overlay(base, over *value, path string, p *problems) {
 	}
 }
 
+// keys are those of a mapping, in the order of the file.
 func (v *value) keys() []string {
 	if v == nil {
 		return nil

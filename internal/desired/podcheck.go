@@ -88,6 +88,7 @@ func (m manifest) checkPod(bad func(at place, path, format string, args ...any))
 	}
 }
 
+// checkContainer wants a version of the image, and of each resource a request, for which a limit stands in.
 func checkContainer(c *value, path string, bad func(at place, path, format string, args ...any)) {
 	if image := c.get("image"); image != nil && image.kind == scalar {
 		if err := workload.CheckReference(image.text); err != nil {

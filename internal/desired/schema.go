@@ -74,6 +74,7 @@ func textSchema(t reflect.Type) schema {
 	return orVariable(schema{"type": []string{"string", "number"}, "pattern": p.Pattern()})
 }
 
+// structSchema knows every key that a struct takes, and admits no other.
 func structSchema(t reflect.Type) schema {
 	properties, required := schema{}, []string{}
 	known := fieldsOf(t)

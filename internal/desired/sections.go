@@ -39,6 +39,7 @@ const (
 	annotationApplied     = kube.AnnotationApplied
 )
 
+// validateCloudLabels reports labels that no resource of the cloud could have.
 func validateCloudLabels(labels map[string]string) error {
 	return errors.Join(gcp.ValidateLabels(labels)...)
 }
@@ -73,6 +74,7 @@ type cloud struct {
 	Registries map[string]*entry[registry.Spec] `yaml:"registries" doc:"Artifact Registry repositories, by a key of your choice."`
 }
 
+// sections are the same with the kinds forgotten, in the order in which they are taken in.
 func (c cloud) sections() []section {
 	return []section{sectionOf("clusters", c.Clusters), sectionOf("buckets", c.Buckets), sectionOf("registries", c.Registries)}
 }

@@ -150,6 +150,7 @@ func (t *transcriber) syntax(err error) {
 
 func (t *transcriber) place(n *yaml.Node) place { return place{t.file, n.Line, n.Column} }
 
+// value transcribes one node. Aliases are written out, so that nothing is shared and every use counts against the bound.
 func (t *transcriber) value(n *yaml.Node, path string, depth int) *value {
 	v := &value{at: t.place(n)}
 	t.values++
@@ -183,6 +184,7 @@ func (t *transcriber) value(n *yaml.Node, path string, depth int) *value {
 	return v
 }
 
+// mapping transcribes the keys of a node, each once.
 func (t *transcriber) mapping(v *value, n *yaml.Node, path string, depth int) {
 	seen := map[string]place{}
 	for i := 0; i+1 < len(n.Content) && t.values <= maxValues; i += 2 {
@@ -244,6 +246,7 @@ func (v *value) plain(p *problems, path string) any {
 	return out
 }
 
+// joined and indexed are how paths of mistakes are written: workloads.api.uses[0].
 func joined(path, key string) string {
 	if path == "" {
 		return key

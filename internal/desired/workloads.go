@@ -16,7 +16,7 @@ func (b *builder) addWorkloads(manifests []manifest) {
 		e.Spec.Namespace = b.namespace()
 	}
 	b.checkCircles()
-	for _, name := range mapsKeys(b.file.Workloads) {
+	for _, name := range sortedKeys(b.file.Workloads) {
 		e, path := b.file.Workloads[name], joined("workloads", name)
 		b.checkKey(path, name)
 		b.p.addValidation(e.Workload.Validate(), path, b.places)
@@ -35,6 +35,7 @@ func (b *builder) addWorkloads(manifests []manifest) {
 	}
 }
 
+// namespace is where workloads, secrets and manifests without one of their own go.
 func (b *builder) namespace() string {
 	if b.file.Namespace != "" {
 		return b.file.Namespace
@@ -59,7 +60,7 @@ func (b *builder) setting(name, path string) (workload.Setting, []resource.Need)
 		peer := b.file.Workloads[other]
 		switch {
 		case peer == nil:
-			b.p.add(b.at(at), at, "no workload %q%s", other, suggest(other, mapsKeys(b.file.Workloads)))
+			b.p.add(b.at(at), at, "no workload %q%s", other, suggest(other, sortedKeys(b.file.Workloads)))
 		case slices.Contains(w.Uses[:i], other):
 			b.p.add(b.at(at), at, "%q stands here twice", other)
 		case other == name: // a circle of one: see checkCircles
@@ -70,7 +71,7 @@ func (b *builder) setting(name, path string) (workload.Setting, []resource.Need)
 			need(b.runs(other))
 		}
 	}
-	for _, other := range mapsKeys(b.file.Workloads) {
+	for _, other := range sortedKeys(b.file.Workloads) {
 		if slices.Contains(b.file.Workloads[other].Workload.Uses, name) {
 			s.UsedBy = append(s.UsedBy, other)
 		}
@@ -80,7 +81,7 @@ func (b *builder) setting(name, path string) (workload.Setting, []resource.Need)
 		e := b.file.Cloud.Buckets[use.Bucket]
 		if e == nil {
 			if use.Bucket != "" {
-				b.p.add(b.at(at+".bucket"), at+".bucket", "no bucket %q in buckets%s", use.Bucket, suggest(use.Bucket, mapsKeys(b.file.Cloud.Buckets)))
+				b.p.add(b.at(at+".bucket"), at+".bucket", "no bucket %q in buckets%s", use.Bucket, suggest(use.Bucket, sortedKeys(b.file.Cloud.Buckets)))
 			}
 			continue
 		}
@@ -104,6 +105,7 @@ func (b *builder) runs(name string) resource.Ref {
 	return resource.Ref{Kind: kind, Name: b.namespace() + "/" + name}
 }
 
+// compactNeeds sorts needs and drops repetitions: several uses of one bucket are one need.
 func compactNeeds(needs []resource.Need) []resource.Need {
 	slices.SortFunc(needs, func(a, b resource.Need) int { return a.Ref.Compare(b.Ref) })
 	return slices.Compact(needs)
@@ -118,7 +120,7 @@ func (b *builder) image(i workload.Image, path string) (string, *resource.Ref) {
 	e := b.file.Cloud.Registries[i.Registry]
 	if e == nil {
 		if at := path + ".image.registry"; i.Registry != "" {
-			b.p.add(b.at(at), at, "no registry %q in registries%s", i.Registry, suggest(i.Registry, mapsKeys(b.file.Cloud.Registries)))
+			b.p.add(b.at(at), at, "no registry %q in registries%s", i.Registry, suggest(i.Registry, sortedKeys(b.file.Cloud.Registries)))
 		}
 		return "", nil
 	}
@@ -149,7 +151,7 @@ func (b *builder) checkSecrets(w workload.Workload, path string, manifests []man
 	for name, s := range b.file.Secrets {
 		known[name] = s.Generate
 	}
-	for _, variable := range mapsKeys(w.Env) {
+	for _, variable := range sortedKeys(w.Env) {
 		e := w.Env[variable]
 		if e.Text != nil || e.Secret == "" || e.Key == "" {
 			continue
@@ -158,7 +160,7 @@ func (b *builder) checkSecrets(w workload.Workload, path string, manifests []man
 		keys, ok := known[e.Secret]
 		switch {
 		case !ok:
-			b.p.add(b.at(at+".secret"), at+".secret", "no secret %q in secrets or manifests%s", e.Secret, suggest(e.Secret, mapsKeys(known)))
+			b.p.add(b.at(at+".secret"), at+".secret", "no secret %q in secrets or manifests%s", e.Secret, suggest(e.Secret, sortedKeys(known)))
 		case !slices.Contains(keys, e.Key):
 			b.p.add(b.at(at+".key"), at+".key", "secret %q has no key %q%s", e.Secret, e.Key, suggest(e.Key, keys))
 		}
@@ -184,7 +186,7 @@ func (b *builder) checkCircles() {
 		}
 		done[name] = true
 	}
-	for _, name := range mapsKeys(b.file.Workloads) {
+	for _, name := range sortedKeys(b.file.Workloads) {
 		walk(name, nil)
 	}
 }

@@ -62,6 +62,7 @@ func (w Workload) Objects(s Setting) []map[string]any {
 	return append(objects, w.deployment(s))
 }
 
+// selector finds the pods of one workload of one stack.
 func selector(stack, name string) object { return object{labelName: name, labelInstance: stack} }
 
 func (w Workload) metadata(s Setting, name string) object {
@@ -99,6 +100,7 @@ func (w Workload) claim(s Setting) object {
 	}
 }
 
+// service gives the pods one address and one name, within the cluster alone.
 func (w Workload) service(s Setting) object {
 	port := int64(w.Port)
 	return object{
@@ -134,6 +136,7 @@ func (w Workload) networkPolicy(s Setting) object {
 	}
 }
 
+// deployment runs pods that are all alike: a new one is ready before an old one goes.
 func (w Workload) deployment(s Setting) object {
 	return object{
 		"apiVersion": "apps/v1", "kind": "Deployment",
@@ -171,6 +174,7 @@ func (w Workload) replicated(spec object) object {
 	return spec
 }
 
+// template is the pod. Whatever changes in it rolls the pods, so nothing of ownership or handling may stand here.
 func (w Workload) template(s Setting) object {
 	spec := object{
 		"serviceAccountName":           s.Name,
@@ -189,6 +193,8 @@ func (w Workload) template(s Setting) object {
 	return object{"metadata": object{"labels": w.labels(s)}, "spec": spec}
 }
 
+// podSecurity runs the pod as the declared user, to whose group the disk is given once: OnRootMismatch leaves the rights alone that
+// a database set on its own folder.
 func (w Workload) podSecurity() object {
 	security := object{"seccompProfile": object{"type": "RuntimeDefault"}}
 	if w.User != nil {
@@ -202,6 +208,7 @@ func (w Workload) podSecurity() object {
 	return security
 }
 
+// container is the one container of the pod.
 func (w Workload) container(s Setting) object {
 	c := object{
 		"name":      s.Name,

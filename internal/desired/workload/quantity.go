@@ -3,6 +3,7 @@ package workload
 import (
 	"fmt"
 	"regexp"
+	"strings"
 
 	"k8s.io/apimachinery/pkg/api/resource"
 )
@@ -13,18 +14,20 @@ type Bytes string
 // CPU is an amount of processor time as Kubernetes writes it, such as 500m; empty if nothing was said.
 type CPU string
 
-var (
-	bytesAsPeople = regexp.MustCompile(`^([0-9.]+) ?([kKMGTPE])([bB]|i[bB]|ib)$`)
-	bytesSmall    = regexp.MustCompile(`^([0-9.]+) ?([kmgtpe])(i?)b?$`)
-)
+// nearBytes fits amounts as people write them: with a B, a space, or the wrong case. In Kubernetes a small m is a thousandth.
+var nearBytes = regexp.MustCompile(`^([0-9.]+) ?([kKmMgGtTpPeE])([iI]?[bB]?)$`)
+
+var kubernetesUnit = regexp.MustCompile(`^[0-9.]+([KMGTPE]i|[kMGTPE])$`)
 
 // ParseBytes reads an amount of bytes and returns its canonical form. A near miss gets a hint.
 func ParseBytes(text string) (Bytes, error) {
-	if m := bytesAsPeople.FindStringSubmatch(text); m != nil {
-		return "", fmt.Errorf("%q is not an amount of bytes; use %s%si or %s%s", text, m[1], binary(m[2]), m[1], decimal(m[2]))
-	}
-	if m := bytesSmall.FindStringSubmatch(text); m != nil && text != m[1]+"k" {
-		return "", fmt.Errorf("%q is not an amount of bytes; use %s%si or %s%s", text, m[1], binary(m[2]), m[1], decimal(m[2]))
+	if m := nearBytes.FindStringSubmatch(text); m != nil && !kubernetesUnit.MatchString(text) {
+		unit := strings.ToUpper(m[2])
+		decimal := unit
+		if unit == "K" {
+			decimal = "k" // Kubernetes writes this one small
+		}
+		return "", fmt.Errorf("%q is not an amount of bytes; use %s%si or %s%s", text, m[1], unit, m[1], decimal)
 	}
 	q, err := resource.ParseQuantity(text)
 	if err != nil {
@@ -39,27 +42,6 @@ func ParseBytes(text string) (Bytes, error) {
 		return "", fmt.Errorf("%q is beyond any machine", text)
 	}
 	return Bytes(q.String()), nil
-}
-
-func binary(letter string) string {
-	if letter == "k" || letter == "K" {
-		return "K"
-	}
-	return upper(letter)
-}
-
-func decimal(letter string) string {
-	if letter == "k" || letter == "K" {
-		return "k"
-	}
-	return upper(letter)
-}
-
-func upper(letter string) string {
-	if c := letter[0]; c >= 'a' && c <= 'z' {
-		return string(c - 'a' + 'A')
-	}
-	return letter
 }
 
 // UnmarshalText is ParseBytes.

@@ -10,6 +10,7 @@ import (
 	"sync"
 	"testing"
 	"testing/fstest"
+	"testing/synctest"
 	"time"
 
 	"recsysd.dev/recsysd/internal/plan"
@@ -214,6 +215,14 @@ type git struct {
 	lost   bool  // it knows no revision, as after a start without network
 	full   error // why nothing can be kept
 	loads  int
+}
+
+var errAway = errors.New("503: try later")
+
+// in runs a test in a bubble of its own, in which hours take no time.
+func in(name string, t *testing.T, test func(t *testing.T)) {
+	t.Helper()
+	t.Run(name, func(t *testing.T) { synctest.Test(t, test) })
 }
 
 var errInvalid = errors.New("stack.yaml:3:1: workloads.api: unknown field")

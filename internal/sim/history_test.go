@@ -27,8 +27,9 @@ type history struct {
 	calm    bool
 	seed    uint64
 	commit  int
-	applied int // newest commit whose stack could be loaded
-	want    map[int][]resource.Resource
+	applied int                         // newest commit whose stack could be loaded
+	want    map[int][]resource.Resource // by commit
+	told    map[int][]resource.Resource // the same, as the mutant has it
 	kill    context.CancelFunc
 	dead    bool            // the daemon: nothing that it does reaches the cloud any longer
 	blind   map[string]bool // Ref.Kinds that the pass could not list; "" is all
@@ -42,7 +43,7 @@ type history struct {
 
 func newHistory(seed uint64, m mutant) *history {
 	r := rand.New(rand.NewPCG(seed, 1))
-	h := &history{rand: r, seed: seed, mutant: m, stacks: &stacks{Rand: r}, want: map[int][]resource.Resource{}}
+	h := &history{rand: r, seed: seed, mutant: m, stacks: &stacks{Rand: r}, want: map[int][]resource.Resource{}, told: map[int][]resource.Resource{}}
 	h.cloud = &sim.Cloud{OnWrite: h.written, Delays: map[string]sim.Delay{
 		"site": {Create: 8 * time.Minute, Update: 2 * time.Minute, Delete: 4 * time.Minute},
 		"room": {Delete: 20 * time.Second},
@@ -118,10 +119,11 @@ func (h *history) foreigners() {
 
 func (h *history) push(want []resource.Resource) {
 	h.commit++
+	h.want[h.commit], h.told[h.commit] = want, want
 	if h.mutant.stack != nil {
-		h.mutant.stack(want)
+		h.told[h.commit] = slices.Clone(want)
+		h.mutant.stack(h.told[h.commit])
 	}
-	h.want[h.commit] = want
 	h.log = append(h.log, fmt.Sprintf("commit %d", h.commit))
 	for _, r := range want {
 		h.log = append(h.log, fmt.Sprintf("  want %v protect=%v adopt=%v suspend=%q %v", r.Ref, r.Protect, r.Adopt, r.Suspend, asBox(r.Spec)))
@@ -155,7 +157,11 @@ func (h *history) pass(ctx context.Context) {
 	h.kill, h.blind, h.wrote, h.updated = cancel, map[string]bool{}, false, map[resource.Ref]bool{}
 	h.mu.Unlock()
 	before := h.cloud.Things()
+	began := len(h.log)
 	p := h.daemon.Pass(ctx, reconcile.Kick{Retry: true})
+	if h.width() > 1 {
+		slices.Sort(h.log[began:]) // steps side by side are in no order
+	}
 	h.log = append(h.log, fmt.Sprintf("pass at %s killed=%v err=%v", p.Start.Format(time.TimeOnly), h.dead, p.Err))
 	for i, s := range p.Plan.Steps {
 		if s.Verb == plan.Keep {
@@ -167,8 +173,9 @@ func (h *history) pass(ctx context.Context) {
 		}
 		h.log = append(h.log, line)
 	}
+	after := h.cloud.Things()
 	for _, t := range before {
-		if t.Owner != "mine" && !h.adopts(t.Ref) && !slices.ContainsFunc(h.cloud.Things(), func(now sim.Thing) bool {
+		if t.Owner != "mine" && !h.adopts(t.Ref) && !slices.ContainsFunc(after, func(now sim.Thing) bool {
 			return now.Ref == t.Ref && now.Owner == t.Owner && reflect.DeepEqual(now.Spec, t.Spec)
 		}) {
 			h.wrong = append(h.wrong, fmt.Sprintf("%v belongs to %q and was touched", t.Ref, t.Owner))

@@ -2,6 +2,7 @@ package sim_test
 
 import (
 	"context"
+	"slices"
 
 	"recsysd.dev/recsysd/internal/resource"
 	"recsysd.dev/recsysd/internal/sim"
@@ -25,6 +26,7 @@ type facts struct {
 	Locked      bool
 	Owned       bool
 	Unprotected string
+	Wanted      bool
 }
 
 // liar is a driver under a mutant.
@@ -55,7 +57,8 @@ func (d liar[S]) Observe(ctx context.Context, want []S, list bool) (resource.See
 			continue
 		}
 		if d.live != nil {
-			f := facts{l.State, l.Locked, l.Owned, l.Unprotected}
+			wanted := slices.ContainsFunc(want, func(s S) bool { return s.Ref() == l.Spec.Ref() })
+			f := facts{l.State, l.Locked, l.Owned, l.Unprotected, wanted}
 			d.live(&f)
 			l.State, l.Locked, l.Owned, l.Unprotected = f.State, f.Locked, f.Owned, f.Unprotected
 		}
@@ -79,4 +82,13 @@ func driver[S resource.Spec[S]](h *history) resource.Driver[S] {
 	d := sim.NewDriver[S](h.cloud, "mine")
 	d.Entry = func(s S) string { return asBox(s).Labels["entry"] }
 	return liar[S]{d, h.cloud, h.mutant}
+}
+
+// retold has the daemon read every resource of the stack differently.
+func retold(change func(*resource.Resource)) func([]resource.Resource) {
+	return func(want []resource.Resource) {
+		for i := range want {
+			change(&want[i])
+		}
+	}
 }

@@ -17,7 +17,7 @@ import (
 // judge compares the cloud with the stack after all has settled. It does not ask the planner: what is not as it was wanted must have a
 // reason that can be told from the stack and the cloud alone.
 func (h *history) judge() string {
-	j := judgement{mark: digits(h.commit), live: map[resource.Ref]sim.Thing{}, want: map[resource.Ref]resource.Resource{}}
+	j := judgement{mark: digits(h.commit), all: h.mutant.all, live: map[resource.Ref]sim.Thing{}, want: map[resource.Ref]resource.Resource{}}
 	for _, t := range h.cloud.Things() {
 		j.live[t.Ref] = t
 	}
@@ -55,6 +55,7 @@ func (h *history) stuck() bool {
 
 type judgement struct {
 	mark string // of the commit that is applied
+	all  bool   // the planner sees what is not ours
 	live map[resource.Ref]sim.Thing
 	want map[resource.Ref]resource.Resource
 }
@@ -186,7 +187,7 @@ func (j judgement) mayStay(t sim.Thing, path []resource.Ref) bool {
 			if n.Ref != t.Ref {
 				continue
 			}
-			if _, wanted := j.want[other.Ref]; wanted || other.Owner != "mine" && n.In || other.Owner == "mine" && j.mayStay(other, path) {
+			if _, wanted := j.want[other.Ref]; wanted || other.Owner != "mine" && (n.In || j.all) || other.Owner == "mine" && j.mayStay(other, path) {
 				return true
 			}
 		}
@@ -243,7 +244,7 @@ func (s *source) Kept(context.Context) (reconcile.Revision, bool, error) {
 
 // load reads a commit's stack, which is sometimes invalid.
 func (h *history) load(_ context.Context, r reconcile.Revision, _ time.Time) ([]resource.Resource, error) {
-	for n, want := range h.want {
+	for n, want := range h.told {
 		if (*source)(h).revision(n).Commit != r.Commit {
 			continue
 		}

@@ -42,6 +42,32 @@ func TestHistories(t *testing.T) {
 	}
 }
 
+// TestASeedIsALife: what a seed found can be looked at again.
+func TestASeedIsALife(t *testing.T) {
+	for s := uint64(1); s <= 40; s++ {
+		var logs [2]string
+		for i := range logs {
+			synctest.Test(t, func(t *testing.T) {
+				h := newHistory(s, mutant{})
+				h.run(t.Context())
+				logs[i] = h.failure("").Error()
+			})
+		}
+		if logs[0] != logs[1] {
+			t.Fatalf("seed %d gave two different lives:\n%s\nand\n%s", s, logs[0], logs[1])
+		}
+	}
+}
+
+// TestWhatIsListedTooMuch: an engine that is shown what others own leaves it alone.
+func TestWhatIsListedTooMuch(t *testing.T) {
+	for s := range uint64(100) {
+		if err := live(t, s+1, mutant{all: true}); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
 // TestTheHistoriesNotice: an engine that forgets one of its rules does not live through them.
 func TestTheHistoriesNotice(t *testing.T) {
 	mutants := []struct {
@@ -49,27 +75,31 @@ func TestTheHistoriesNotice(t *testing.T) {
 		want string // in what was wrong
 	}{
 		{mutant{name: "the ownership test", live: func(f *facts) { f.Owned = true }}, "belongs to"},
-		{mutant{name: "the ownership test on delete", all: true, live: func(f *facts) { f.Owned = true }}, "delete"},
+		{mutant{name: "the ownership test on delete", all: true, live: func(f *facts) { f.Owned = f.Owned || !f.Wanted }}, "belongs to"},
 		{mutant{name: "the hold on what is locked", live: func(f *facts) { f.Locked = false }}, "another operation"},
 		{mutant{name: "the hold on what is pending", live: func(f *facts) {
 			if f.State == resource.Pending {
 				f.State, f.Locked = resource.Ready, false
 			}
-		}}, ""},
+		}}, "another operation"},
 		{mutant{name: "that busy is left alone", live: func(f *facts) {
 			if f.State == resource.Busy {
 				f.State = resource.Ready
 			}
 		}}, "another operation"},
-		{mutant{name: "protection", live: func(f *facts) { f.Unprotected = "ffffffffffff" }}, "protected"},
+		{mutant{name: "protection", live: func(f *facts) {
+			if !f.Wanted {
+				f.Unprotected = "ffffffffffff"
+			}
+		}}, "protected"},
 		{mutant{name: "that blind is not absent", err: func(error) error { return nil }}, ""},
 		{mutant{name: "that unknown is not absent", lost: true}, ""},
 		{mutant{name: "that unlisted is not absent", sight: func(u map[string]error) { clear(u) }}, "not everything could be seen"},
-		{mutant{name: "the order", stack: func(want []resource.Resource) {
-			for i := range want {
-				want[i].Needs = nil
-			}
-		}}, ""},
+		{mutant{name: "the order", stack: retold(func(r *resource.Resource) { r.Needs = nil })}, "which it needs"},
+		{mutant{name: "the wait of heirs", stack: retold(func(r *resource.Resource) { r.InheritsFirst = false })}, "starts empty"},
+		{mutant{name: "suspension", stack: retold(func(r *resource.Resource) { r.Suspend = "" })}, "suspended"},
+		{mutant{name: "that adoption must be asked for", stack: retold(func(r *resource.Resource) { r.Adopt = true })}, "not to be adopted"},
+		{mutant{name: "protect: true", stack: retold(func(r *resource.Resource) { r.Protect = false })}, ""},
 	}
 	for _, m := range mutants {
 		t.Run(m.name, func(t *testing.T) {

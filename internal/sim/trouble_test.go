@@ -29,7 +29,8 @@ func (h *history) fault(c sim.Call) sim.Fault {
 	}
 	switch c.Op {
 	case sim.Observe:
-		if c.N%3 > 0 { // else nothing would ever be seen
+		// Else nothing would ever be seen; and looks side by side have no order of their own.
+		if c.N%3 > 0 || h.wrote && h.width() > 1 {
 			return sim.Fault{}
 		}
 		h.look("")
@@ -100,6 +101,11 @@ func (h *history) written(w sim.Write) {
 		wrong("it was unprotected by the very commit that removes it")
 	case w.Op == sim.Delete && (h.blind[""] || h.blind[w.Ref.Kind] && !w.Replace):
 		wrong("not everything could be seen")
+	case w.Op == sim.Create && want.InheritsFirst && !h.blind[w.Ref.Kind] && slices.ContainsFunc(h.cloud.Things(), func(t sim.Thing) bool {
+		_, wanted := h.wanted(t.Ref)
+		return t.Ref.Kind == w.Ref.Kind && t.Owner == "mine" && !wanted
+	}):
+		wrong("it starts empty while another stands unused")
 	case w.Op == sim.Create:
 		for _, n := range want.Needs {
 			// What this pass has updated was usable when the pass was planned.

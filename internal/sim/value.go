@@ -29,7 +29,7 @@ func copied(v reflect.Value) reflect.Value {
 		c.Elem().Set(copied(v.Elem()))
 	case reflect.Struct:
 		for i := range v.NumField() {
-			if v.Type().Field(i).IsExported() {
+			if v.Type().Field(i).IsExported() && !flat(v.Field(i).Kind()) {
 				c.Field(i).Set(copied(v.Field(i)))
 			}
 		}
@@ -50,6 +50,9 @@ func copied(v reflect.Value) reflect.Value {
 	}
 	return c
 }
+
+// flat values are copied by assignment.
+func flat(k reflect.Kind) bool { return k <= reflect.Complex128 || k == reflect.String }
 
 // merge lays want over have as a provider does with what is declared: settings and maps key by key, everything else as a whole;
 // what is nil in want stays.

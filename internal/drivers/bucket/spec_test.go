@@ -109,10 +109,8 @@ class: "fast" is not one of standard, nearline, coldline, archive`},
 func TestRetention(t *testing.T) {
 	for text, want := range map[string]string{"off": "off", "7d": "7d", "168h": "7d", "1d12h": "36h", "": "error", "7": "error", "-7d": "error", "none": "error", "1.5s": "error"} {
 		var r bucket.Retention
-		got := r.String()
-		if err := r.UnmarshalText([]byte(text)); err != nil {
-			got = "error"
-		} else {
+		got := "error"
+		if err := r.UnmarshalText([]byte(text)); err == nil {
 			got = r.String()
 		}
 		if got != want {

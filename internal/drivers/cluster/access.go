@@ -130,7 +130,7 @@ func (e *entrance) which() (string, error) {
 
 // answer is what is known of the cluster that was asked for at start. Without an answer look names the cluster to look at, or
 // is nil: there is something to wait for. alone means that no look has begun in a while, late that one takes too long.
-func (e *entrance) answer(asked string, start time.Time, alone, late bool) (pb *containerpb.Cluster, err error, look *Spec) {
+func (e *entrance) answer(asked string, start time.Time, alone, late bool) (pb *containerpb.Cluster, look *Spec, err error) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	alone = alone && e.looking == 0
@@ -138,7 +138,7 @@ func (e *entrance) answer(asked string, start time.Time, alone, late bool) (pb *
 	if name == "" {
 		if name, err = e.which(); err != nil {
 			if alone && e.complete {
-				return nil, err, nil
+				return nil, nil, err
 			}
 			return nil, nil, nil
 		}
@@ -146,16 +146,16 @@ func (e *entrance) answer(asked string, start time.Time, alone, late bool) (pb *
 	d := e.doors[name]
 	switch {
 	case d == nil && alone:
-		return nil, fmt.Errorf("cluster %s has not been looked at: %w", name, resource.ErrUnavailable), nil
+		return nil, nil, fmt.Errorf("cluster %s has not been looked at: %w", name, resource.ErrUnavailable)
 	case d == nil:
 		return nil, nil, nil
 	case !d.at.Before(start), d.open != nil && d.err == nil && start.Sub(d.at) < fresh:
 		pb, err = d.enter(name)
-		return pb, err, nil
+		return pb, nil, err
 	case late && d.open != nil:
 		return d.open, nil, nil
 	case alone:
-		return nil, nil, &Spec{Name: name, Location: d.location}
+		return nil, &Spec{Name: name, Location: d.location}, nil
 	}
 	return nil, nil, nil
 }
@@ -194,7 +194,7 @@ func (d *Driver) Access(ctx context.Context, name string) (*rest.Config, error) 
 	var alone, late bool
 	for {
 		changed := d.entries.next()
-		pb, err, look := d.entries.answer(name, start, alone, late)
+		pb, look, err := d.entries.answer(name, start, alone, late)
 		switch {
 		case err != nil:
 			return nil, err

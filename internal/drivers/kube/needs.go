@@ -47,7 +47,9 @@ func (n needs) addIn(namespace, kind, name string) {
 		return
 	}
 	ref := resource.Ref{Kind: kind, Name: namespace + "/" + name}
-	n.found[ref] = n.found[ref]
+	if _, known := n.found[ref]; !known {
+		n.found[ref] = false
+	}
 }
 
 // podSpec is the pod, or the template of one, that the object starts; nil if none.

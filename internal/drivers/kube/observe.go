@@ -1,6 +1,7 @@
 package kube
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -281,11 +282,8 @@ func outputs(o Object) map[string]string {
 		host = text(o.Manifest, "spec", "externalName")
 	case "LoadBalancer":
 		host = ""
-		for _, i := range objects(list(o.Manifest, "status", "loadBalancer", "ingress")) {
-			if host = text(i, "ip"); host == "" {
-				host = text(i, "hostname")
-			}
-			break
+		if points := objects(list(o.Manifest, "status", "loadBalancer", "ingress")); len(points) > 0 {
+			host = cmp.Or(text(points[0], "ip"), text(points[0], "hostname"))
 		}
 	}
 	if host == "" {

@@ -10,7 +10,6 @@ import (
 
 var (
 	secretKind      = schema.GroupKind{Kind: "Secret"}
-	namespaceKind   = schema.GroupKind{Kind: "Namespace"}
 	statefulSetKind = schema.GroupKind{Group: "apps", Kind: "StatefulSet"}
 	definitionKind  = schema.GroupKind{Group: "apiextensions.k8s.io", Kind: "CustomResourceDefinition"}
 )

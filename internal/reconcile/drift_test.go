@@ -131,8 +131,8 @@ func TestDrift(t *testing.T) {
 		w.resize("a", 9)
 		w.pass()
 		w.fail(sim.Observe, resource.Ref{}, errAway)
-		if p := w.pass(); len(p.Corrected) > 0 {
-			t.Errorf("corrected %v", p.Corrected)
+		if p := w.pass(); len(p.Corrected)+len(p.Drift()) > 0 {
+			t.Errorf("corrected %v, and %v is said of what nobody saw", p.Corrected, p.Drift())
 		}
 		w.cloud.SetFault(nil)
 		if p := w.pass(); len(p.Detected) > 0 || len(p.Drift()) != 1 {

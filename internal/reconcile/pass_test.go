@@ -102,6 +102,7 @@ func TestDestroy(t *testing.T) {
 		w := begin(t, free, resource.Of(house{Name: "kept", Keeps: true}), resource.Of(pod{Name: "a", In: "h"}))
 		w.cloud.Put(pod{Name: "theirs"}, "theirs")
 		w.cloud.Delays["house"] = sim.Delay{Create: 8 * time.Minute, Delete: 4 * time.Minute}
+		w.cloud.Delays["pod"] = sim.Delay{Delete: 30 * time.Second}
 		w.settle()
 		w.start(w.memory)
 		w.Destroy = true

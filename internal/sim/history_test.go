@@ -72,7 +72,7 @@ func (h *history) run(ctx context.Context) error {
 }
 
 // settle ends all trouble, lets the stack converge, and does so again with a new commit of the same stack, by which
-// what was unprotected may go. Then all must be well.
+// what was unprotected may go. Then all must be well, and the stack can be taken down.
 func (h *history) settle(ctx context.Context) error {
 	h.calm = true
 	h.daemon.Settings.MaxDeletes = 1000
@@ -82,25 +82,41 @@ func (h *history) settle(ctx context.Context) error {
 	h.log = append(h.log, "calm")
 	for range 2 {
 		h.push(h.want[h.commit])
-		quiet := 0
-		for n := 0; quiet < 3; n++ {
-			if n == 100 {
-				return h.failure("it is calm and after 100 passes it still writes")
-			}
-			before := h.cloud.Writes()
-			h.pass(ctx)
-			if len(h.wrong) > 0 {
-				return h.failure("")
-			}
-			time.Sleep(10 * time.Minute)
-			quiet++
-			if h.cloud.Writes() > before && (n < 20 || !h.stuck()) {
-				quiet = 0
-			}
+		if err := h.quiet(ctx); err != nil {
+			return err
 		}
 	}
 	if wrong := h.judge(); wrong != "" {
 		return h.failure(wrong)
+	}
+	h.log = append(h.log, "destroy")
+	h.daemon.Destroy = true
+	if err := h.quiet(ctx); err != nil {
+		return err
+	}
+	if wrong := h.judgeRuins(); wrong != "" {
+		return h.failure(wrong)
+	}
+	return nil
+}
+
+// quiet makes passes until three in a row write nothing.
+func (h *history) quiet(ctx context.Context) error {
+	quiet := 0
+	for n := 0; quiet < 3; n++ {
+		if n == 100 {
+			return h.failure("it is calm and after 100 passes it still writes")
+		}
+		before := h.cloud.Writes()
+		h.pass(ctx)
+		if len(h.wrong) > 0 {
+			return h.failure("")
+		}
+		time.Sleep(10 * time.Minute)
+		quiet++
+		if h.cloud.Writes() > before && (n < 20 || !h.stuck()) {
+			quiet = 0
+		}
 	}
 	return nil
 }

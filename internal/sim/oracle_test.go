@@ -39,6 +39,28 @@ func (h *history) judge() string {
 	return strings.Join(wrong, "; ")
 }
 
+// judgeRuins compares the cloud with what may be left of a stack that was taken down: what is protected or suspended, and what
+// that stands on.
+func (h *history) judgeRuins() string {
+	j := judgement{all: h.mutant.all, live: map[resource.Ref]sim.Thing{}, want: map[resource.Ref]resource.Resource{}}
+	for _, t := range h.cloud.Things() {
+		j.live[t.Ref] = t
+	}
+	for _, r := range h.want[h.commit] { // of the rest nothing is wanted any longer
+		if r.Suspend != "" || j.live[r.Ref].Owner != "mine" {
+			j.want[r.Ref] = r
+		}
+	}
+	var wrong []string
+	for ref, t := range j.live {
+		if t.Owner == "mine" && j.want[ref].Suspend == "" && !j.mayStay(t, nil) {
+			wrong = append(wrong, fmt.Sprintf("%v is left, and nothing keeps it", ref))
+		}
+	}
+	slices.Sort(wrong)
+	return strings.Join(wrong, "; ")
+}
+
 // stuck: the daemon goes on asking for the removal of a thing that another's lives in, which it cannot see.
 func (h *history) stuck() bool {
 	j := judgement{live: map[resource.Ref]sim.Thing{}}

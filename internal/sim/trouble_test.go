@@ -91,13 +91,15 @@ func (h *history) written(w sim.Write) {
 	}
 	want, wanted := h.wanted(w.Ref)
 	switch {
+	case h.daemon.Destroy && w.Op == sim.Create:
+		wrong("the stack is taken down")
 	case w.Op != sim.Delete && !wanted:
 		wrong("nobody wants it")
 	case wanted && want.Suspend != "":
 		wrong("it is suspended")
 	case w.Op == sim.Update && w.Owner != "mine" && !want.Adopt:
 		wrong("it belongs to %q and is not to be adopted", w.Owner)
-	case w.Op == sim.Delete && asBox(w.Spec).Keeps && w.Unprotected == digits(h.applied):
+	case w.Op == sim.Delete && !h.daemon.Destroy && asBox(w.Spec).Keeps && w.Unprotected == digits(h.applied):
 		wrong("it was unprotected by the very commit that removes it")
 	case w.Op == sim.Delete && (h.blind[""] || h.blind[w.Ref.Kind] && !w.Replace):
 		wrong("not everything could be seen")

@@ -64,8 +64,10 @@ func (w *world) serveGit() {
 // configure writes the daemon's configuration; stackKeys are further lines of the stack's entry.
 func (w *world) configure(stackKeys string) {
 	w.Helper()
-	if !strings.Contains(stackKeys, "stepTimeout") {
-		stackKeys += "stepTimeout: 20s\n"
+	for _, ordinary := range []string{"stepTimeout: 20s\n", "interval: 2s\n"} {
+		if key, _, _ := strings.Cut(ordinary, ":"); !strings.Contains(stackKeys, key+":") {
+			stackKeys += ordinary
+		}
 	}
 	token := w.write("token", kube.Token(kubetest.Recsysd))
 	var endpoints strings.Builder
@@ -76,7 +78,6 @@ func (w *world) configure(stackKeys string) {
 - name: %s
   project: acme
   git: {url: %q, pollInterval: 200ms}
-  interval: 2s
   minGap: 50ms
 %slisten: 127.0.0.1:0
 controlSocket: %s

@@ -19,6 +19,7 @@ import (
 // each other; Git is not polled meanwhile (see BenchmarkPollUnchanged in internal/gitsource for that).
 func BenchmarkNoChangePass(b *testing.B) {
 	w := newWorld(b, "bench-pass")
+	w.poll, w.level = "1h", "info"
 	w.configure("interval: 20ms\n")
 	w.start()
 	w.eventually("the example converges", w.converged(w.push("the stack", w.example())))

@@ -1,6 +1,7 @@
 package e2e_test
 
 import (
+	"cmp"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -23,6 +24,8 @@ type world struct {
 	kube   *kubetest.Proxy // in front of the shared control plane
 	git    *gittest.HTTP
 	repo   *gittest.Repo
+	poll   string // how often Git is asked
+	level  string // of the log
 	config string
 	daemon *daemon
 }
@@ -77,17 +80,17 @@ func (w *world) configure(stackKeys string) {
 	w.config = w.write("config.yaml", fmt.Sprintf(`stacks:
 - name: %s
   project: acme
-  git: {url: %q, pollInterval: 200ms}
+  git: {url: %q, pollInterval: %s}
   minGap: 50ms
 %slisten: 127.0.0.1:0
 controlSocket: %s
 stateDir: %s
-log: {level: debug, format: json}
+log: {level: %s, format: json}
 gcp:
   insecure: true
   accessTokenFile: %s
   endpoints:
-%s`, w.stack, w.git.Repo("infra"), indent(stackKeys), w.path("control.sock"), w.path("state"), token, endpoints.String()))
+%s`, w.stack, w.git.Repo("infra"), cmp.Or(w.poll, "200ms"), indent(stackKeys), w.path("control.sock"), w.path("state"), cmp.Or(w.level, "debug"), token, endpoints.String()))
 }
 
 func (w *world) path(name string) string { return filepath.Join(w.dir, name) }

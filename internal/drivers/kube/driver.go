@@ -42,6 +42,8 @@ type Driver struct {
 	mu      sync.Mutex
 	link    *link
 	cluster resource.Ref // what the stack's objects live in, as last wanted
+
+	hashes hashes // of what is wanted
 }
 
 var _ resource.Driver[Object] = (*Driver)(nil)

@@ -39,6 +39,7 @@ func (d *Driver) Observe(ctx context.Context, want []Object, list bool) (resourc
 		return resource.Seen[Object]{}, err
 	}
 	if list {
+		d.hashes.keep(want)
 		l.unnamed(&seen, want)
 		seen.Notices = s.sweep.notices()
 	}

@@ -58,11 +58,12 @@ func (v *verdicts) clear() {
 // predict asks what applying want to live would change. An error that ofCluster does not blame on the cluster means
 // that nothing can be said about this object now.
 func (d *Driver) predict(ctx context.Context, s *link, m mapping, want Object, live *item) (*prediction, error) {
-	patch, hash := declared(want)
+	hash := d.hashes.of(want)
 	question := hash + strings.Join(want.Generate, ",") + live.print
 	if p := s.verdict.get(want.Ref(), question); p != nil {
 		return p, nil
 	}
+	patch, _ := declared(want)
 	generated(patch, want, live.object.Object, placeholder)
 	// The uid keeps a dry-run from telling how a successor of the same name would be created.
 	object(patch, "metadata")["uid"] = string(live.object.GetUID())

@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
+	"slices"
 	"sync"
 	"time"
 
@@ -85,7 +87,7 @@ func (p *program) converge(ctx context.Context, o *once, single bool, timeout ti
 		_, err := fmt.Fprintf(p.out, "%s has converged at %s\n", o.Stack, view.Short(last.Applied))
 		return err
 	case single && ctx.Err() == nil:
-		return errors.Join(last.SourceErr, last.StackErr, last.Err)
+		return failures(last)
 	case errors.Is(ctx.Err(), context.DeadlineExceeded):
 		return errors.Join(unconverged(last), fmt.Errorf("%s: not through within %s", o.Stack, timeout))
 	case ctx.Err() != nil:
@@ -120,14 +122,28 @@ func settled(pass reconcile.Pass) bool {
 	return true
 }
 
+// failures lists what went wrong in a pass, one line each.
+func failures(pass reconcile.Pass) error {
+	errs := []error{pass.SourceErr, pass.StackErr, pass.Err}
+	for _, kind := range slices.Sorted(maps.Keys(pass.Plan.Blind)) {
+		errs = append(errs, fmt.Errorf("%s could not be observed: %s", kind, pass.Plan.Blind[kind]))
+	}
+	for _, r := range pass.Results {
+		if r.Outcome == plan.Failed || r.Outcome == plan.Rejected {
+			errs = append(errs, fmt.Errorf("%s: %w", r.Ref, r.Err))
+		}
+	}
+	return errors.Join(errs...)
+}
+
 // unconverged lists what is in the way, one line each.
 func unconverged(pass reconcile.Pass) error {
-	errs := []error{pass.SourceErr, pass.StackErr, pass.Err}
+	errs := []error{failures(pass)}
 	for i, s := range pass.Plan.Steps {
 		switch {
 		case s.Verb == plan.Hold:
 			errs = append(errs, fmt.Errorf("%s: held: %s", s.Ref, s.Why))
-		case i < len(pass.Results) && pass.Results[i].Err != nil:
+		case i < len(pass.Results) && pass.Results[i].Outcome == plan.Waiting:
 			errs = append(errs, fmt.Errorf("%s: %w", s.Ref, pass.Results[i].Err))
 		}
 	}

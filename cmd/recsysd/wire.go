@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os"
 	"path/filepath"
 	"time"
 
@@ -122,11 +123,26 @@ func (p *program) once(ctx context.Context, file string, readOnly bool) (*once, 
 	o.closers = append(o.closers, set.Close)
 	o.Stack, o.Kinds, o.Settings = s.Name, set.Kinds, settings(s)
 	o.Load = loader(s, path, false, func(n string) { fmt.Fprintf(p.err, "notice: %s\n", n) })
+	if readOnly {
+		o.Memory = p.remembered(c, s.Name)
+		return o, nil
+	}
 	store, memory, err := history.Open(c.StateDir, s.Name)
 	if store == nil {
 		return nil, errors.Join(err, o.close())
 	}
-	o.Memory = memory
-	o.Record = store.Record
+	o.Memory, o.Record = memory, store.Record
 	return o, nil
+}
+
+// remembered is what the stack's daemon knows, if there was one here and it may be read. Without it a change may be called drift.
+func (p *program) remembered(c *config.Config, stack string) reconcile.Memory {
+	if _, err := os.Stat(filepath.Join(c.StateDir, stack)); err != nil {
+		return reconcile.Memory{}
+	}
+	_, memory, err := history.Open(c.StateDir, stack)
+	if err != nil {
+		fmt.Fprintf(p.err, "notice: planning without what the daemon remembers: %v\n", err)
+	}
+	return memory
 }

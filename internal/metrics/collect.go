@@ -82,8 +82,8 @@ func (s *stack) collect(name string, ch chan<- prometheus.Metric) {
 	for kind := range p.Plan.Blind {
 		kinds[kind] = true
 	}
-	drift := p.Drift()
-	for i, step := range p.Plan.Steps {
+	drift, seen := p.Drift(), p.Observed()
+	for _, step := range p.Plan.Steps {
 		ref := step.Ref
 		if !kinds[ref.Kind] {
 			kinds[ref.Kind] = false
@@ -93,11 +93,7 @@ func (s *stack) collect(name string, ch chan<- prometheus.Metric) {
 		if len(d.Fields) > 0 {
 			gauge(driftSince, seconds(d.Since), ref.Kind, ref.Name)
 		}
-		isUsable := step.Usable
-		if i < len(p.Results) {
-			isUsable = p.Results[i].Usable
-		}
-		gauge(usable, number(isUsable), ref.Kind, ref.Name)
+		gauge(usable, number(seen[ref].State.Usable()), ref.Kind, ref.Name)
 		gauge(held, number(step.Verb == plan.Hold), ref.Kind, ref.Name)
 	}
 	for kind, blind := range kinds {

@@ -44,8 +44,11 @@ func (v History) Text(w io.Writer, p Paint) error {
 	var b strings.Builder
 	for _, pass := range v.Passes {
 		colour := map[string]string{"converged": good, "failed": bad, "invalid": bad}[pass.Outcome]
-		fmt.Fprintf(&b, "%s  %s  %s  took %s\n", pass.Start.Local().Format(time.DateTime), p.as(colour, pass.Outcome),
-			commit(pass.Attempted), pass.End.Sub(pass.Start).Round(time.Millisecond))
+		span := "took " + pass.End.Sub(pass.Start).Round(time.Millisecond).String()
+		if len(pass.Steps) == 0 { // one pass, or many alike in a row
+			span = "until " + pass.End.Local().Format(time.DateTime)
+		}
+		fmt.Fprintf(&b, "%s  %s  %s  %s\n", pass.Start.Local().Format(time.DateTime), p.as(colour, pass.Outcome), commit(pass.Attempted), span)
 		for _, line := range strings.Split(pass.Error, "\n") {
 			if line != "" {
 				fmt.Fprintf(&b, "    %s\n", p.as(bad, line))

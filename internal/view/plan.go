@@ -92,29 +92,35 @@ var verbs = map[plan.Verb]struct{ sign, colour, summary string }{
 // Text writes a plan for people: what is to be done in its order, per field what is wanted and what is there, and why.
 func (v Plan) Text(w io.Writer, p Paint) error {
 	var b strings.Builder
-	fmt.Fprintf(&b, "%s at %s\n", p.as(strong, v.Stack), Short(v.Revision))
+	fmt.Fprintf(&b, "%s at %s\n\n", p.as(strong, v.Stack), Short(v.Revision))
+	todo := false
 	for _, s := range v.Steps {
 		verb := verbs[plan.Verb(s.Verb)]
 		if verb.sign == "" {
 			continue
 		}
-		fmt.Fprintf(&b, "\n%s  %s\n", p.as(verb.colour, fmt.Sprintf("%s %-8s %s/%s", verb.sign, s.Verb, s.Kind, plain(s.Name))), plain(s.Why))
+		todo = todo || s.Verb != string(plan.Hold) || s.Holds != string(plan.Keep)
+		fmt.Fprintf(&b, "%s  %s\n", p.as(verb.colour, fmt.Sprintf("%s %-8s %s/%s", verb.sign, s.Verb, s.Kind, plain(s.Name))), plain(s.Why))
 		if err := fields(&b, p, s.Drift, s.recreate); err != nil {
 			return err
 		}
 	}
 	for _, kind := range slices.Sorted(maps.Keys(v.Blind)) {
-		fmt.Fprintf(&b, "\n%s  %s\n", p.as(bad, "? blind    "+kind), plain(v.Blind[kind]))
+		todo = true
+		fmt.Fprintf(&b, "%s  %s\n", p.as(bad, "? blind    "+kind), plain(v.Blind[kind]))
 	}
 	for _, n := range v.Notices {
-		fmt.Fprintf(&b, "\n%s\n", p.as(faint, "notice: "+plain(n)))
+		fmt.Fprintf(&b, "%s\n", p.as(faint, "notice: "+plain(n)))
 	}
-	fmt.Fprintf(&b, "\n%s\n", v.Summary.text())
+	if !strings.HasSuffix(b.String(), "\n\n") {
+		b.WriteByte('\n')
+	}
+	fmt.Fprintln(&b, v.Summary.text(todo))
 	_, err := io.WriteString(w, b.String())
 	return err
 }
 
-func (s Summary) text() string {
+func (s Summary) text(todo bool) string {
 	var parts []string
 	for _, c := range []struct {
 		verb plan.Verb
@@ -128,9 +134,9 @@ func (s Summary) text() string {
 		}
 	}
 	switch {
-	case len(parts) == 0:
+	case len(parts) == 0 && !todo:
 		return "Nothing to do: nothing is wanted and nothing is there."
-	case s.Create+s.Update+s.Recreate+s.Delete == 0:
+	case !todo:
 		return "Nothing to do: " + strings.Join(parts, ", ") + "."
 	default:
 		return strings.Join(parts, ", ") + "."

@@ -70,16 +70,13 @@ func StackOf(name string, p *reconcile.Pass, lastConverged time.Time) StackStatu
 	for i, s := range p.Plan.Steps {
 		o := seen[s.Ref] // the zero observation is of what is absent
 		r := ResourceStatus{
-			Kind: s.Ref.Kind, Name: s.Ref.Name, State: o.State, Usable: s.Usable, Drift: len(drift[s.Ref].Fields), Detail: o.Detail,
+			Kind: s.Ref.Kind, Name: s.Ref.Name, State: o.State, Usable: o.State.Usable(), Drift: len(drift[s.Ref].Fields), Detail: o.Detail,
 		}
 		if s.Verb == plan.Hold {
 			r.Held = s.Why
 		}
-		if i < len(p.Results) {
-			r.Usable = p.Results[i].Usable
-			if err := p.Results[i].Err; err != nil {
-				r.Detail = strings.TrimPrefix(r.Detail+"; "+err.Error(), "; ")
-			}
+		if i < len(p.Results) && p.Results[i].Err != nil {
+			r.Detail = strings.TrimPrefix(r.Detail+"; "+p.Results[i].Err.Error(), "; ")
 		}
 		v.Resources = append(v.Resources, r)
 	}

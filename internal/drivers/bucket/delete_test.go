@@ -124,6 +124,9 @@ func TestEmptyingGoesOn(t *testing.T) {
 	if left == 0 || left == 26 {
 		t.Fatalf("%d of 26 are left; some should be", left)
 	}
+	if l = see(t, d, l.Spec); l.State != resource.Pending {
+		t.Errorf("the look after the deletion shows a bucket that is not going: %v", l.State)
+	}
 	if l = listed(t, d); l.State != resource.Pending || l.Locked || l.Detail != fmt.Sprintf("emptying: %d objects deleted so far", 26-left) {
 		t.Errorf("%d are left: %v locked %v %q", left, l.State, l.Locked, l.Detail)
 	}

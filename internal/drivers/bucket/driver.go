@@ -45,7 +45,10 @@ func New(ctx context.Context, c gcp.Config, stack string) (*Driver, error) {
 		return nil, fmt.Errorf("storage client: %w", err)
 	}
 	// Reads get over a hiccup; writes are never sent twice (see write), because the next pass looks before it decides again.
-	client.SetRetry(storage.WithMaxAttempts(3), storage.WithBackoff(gax.Backoff{Initial: 200 * time.Millisecond, Max: time.Second}))
+	client.SetRetry(
+		storage.WithMaxAttempts(3), storage.WithBackoff(gax.Backoff{Initial: 200 * time.Millisecond, Max: time.Second}),
+		storage.WithErrorFunc(func(err error) bool { return !errors.Is(err, context.DeadlineExceeded) && storage.ShouldRetry(err) }),
+	)
 	opts, err = c.HTTP(ctx, gcp.ResourceManager)
 	if err != nil {
 		return nil, err
@@ -95,7 +98,7 @@ func (d *Driver) Observe(ctx context.Context, want []Spec, list bool) (resource.
 	}
 	for _, attrs := range listed {
 		if gcp.OwnedBy(attrs.Labels, d.stack) {
-			seen.Live = append(seen.Live, d.unwanted(attrs))
+			seen.Live = append(seen.Live, d.live(attrs)) // unwanted; its grants go with it
 		}
 	}
 	slices.SortFunc(seen.Live, func(a, b resource.Live[Spec]) int { return strings.Compare(a.Spec.Name, b.Spec.Name) })
@@ -122,7 +125,9 @@ func (d *Driver) list(ctx context.Context) (map[string]*storage.BucketAttrs, err
 
 // look is one wanted bucket, from the list or by name; nil: it is absent.
 func (d *Driver) look(ctx context.Context, want Spec, attrs *storage.BucketAttrs) *resource.Live[Spec] {
-	d.setEmptying(want.Name, 0) // wanted again, if it ever was to go
+	if want.seen == (seen{}) { // wanted, or wanted again; the look after a Delete names what an earlier one saw
+		d.setEmptying(want.Name, 0)
+	}
 	unknown := func(err error) *resource.Live[Spec] {
 		return &resource.Live[Spec]{Spec: Spec{Name: want.Name}, State: resource.Unknown, Detail: err.Error()}
 	}
@@ -140,6 +145,7 @@ func (d *Driver) look(ctx context.Context, want Spec, attrs *storage.BucketAttrs
 	}
 	l := d.live(attrs)
 	l.Notices = gcp.Undeclared(attrs.Labels, want.Labels)
+	l.Spec.Labels = gcp.Declared(l.Spec.Labels, want.Labels)
 	if attrs.ProjectNumber != p.number {
 		l.Spec.Project, l.Owned = fmt.Sprint(attrs.ProjectNumber), false
 		return &l
@@ -164,20 +170,16 @@ func (d *Driver) look(ctx context.Context, want Spec, attrs *storage.BucketAttrs
 	return &l
 }
 
-// unwanted is a bucket that carries the stack's mark although the stack does not name it. Its grants go with it.
-func (d *Driver) unwanted(attrs *storage.BucketAttrs) resource.Live[Spec] {
-	l := d.live(attrs)
+// live is a bucket without its grants.
+func (d *Driver) live(attrs *storage.BucketAttrs) resource.Live[Spec] {
+	l := resource.Live[Spec]{
+		Spec: fromAttrs(attrs), State: resource.Ready, Owned: gcp.OwnedBy(attrs.Labels, d.stack),
+		Unprotected: attrs.Labels[gcp.LabelUnprotected], Outputs: map[string]string{"url": "gs://" + attrs.Name},
+	}
 	if n := d.emptied(attrs.Name); n > 0 {
 		l.State, l.Detail = resource.Pending, fmt.Sprintf("emptying: %d objects deleted so far", n)
 	}
 	return l
-}
-
-func (d *Driver) live(attrs *storage.BucketAttrs) resource.Live[Spec] {
-	return resource.Live[Spec]{
-		Spec: fromAttrs(attrs), State: resource.Ready, Owned: gcp.OwnedBy(attrs.Labels, d.stack),
-		Unprotected: attrs.Labels[gcp.LabelUnprotected], Outputs: map[string]string{"url": "gs://" + attrs.Name},
-	}
 }
 
 // pool needs the project's number. It is asked for once; a list of buckets that is not empty has told it already.

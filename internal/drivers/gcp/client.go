@@ -102,7 +102,7 @@ func (c Config) GRPC(ctx context.Context, service string) ([]option.ClientOption
 }
 
 // HTTP is the options of service's REST client. Requests that the client library sends without a context, as it does for
-// listings, end with ctx, or after a minute.
+// listings, end with ctx.
 func (c Config) HTTP(ctx context.Context, service string) ([]option.ClientOption, error) {
 	if err := c.check(service); err != nil {
 		return nil, err

@@ -7,7 +7,6 @@ import (
 	"path"
 	"strconv"
 	"strings"
-	"time"
 
 	"golang.org/x/oauth2"
 	"google.golang.org/grpc"
@@ -15,9 +14,11 @@ import (
 	"google.golang.org/grpc/status"
 )
 
-// observeGRPC counts every attempt, those that the client library repeats by itself too.
+// observeGRPC bounds and counts every attempt, those that the client library repeats by itself too.
 func (c Config) observeGRPC(service string) grpc.UnaryClientInterceptor {
 	return func(ctx context.Context, method string, req, reply any, cc *grpc.ClientConn, invoke grpc.UnaryInvoker, opts ...grpc.CallOption) error {
+		ctx, cancel := context.WithTimeout(ctx, rpcTimeout(method))
+		defer cancel()
 		err := invoke(ctx, method, req, reply, cc, opts...)
 		if c.Observe != nil {
 			c.Observe(service, path.Base(method), status.Code(err).String())
@@ -26,7 +27,7 @@ func (c Config) observeGRPC(service string) grpc.UnaryClientInterceptor {
 	}
 }
 
-// observedTransport counts requests. The method that it reports is HTTP's: paths hold names, which make no good labels.
+// observedTransport bounds and counts requests. The method that it reports is HTTP's: paths hold names, which make no good labels.
 type observedTransport struct {
 	ctx            context.Context // of requests that have none
 	base           http.RoundTripper
@@ -34,14 +35,12 @@ type observedTransport struct {
 	observe        func(service, method, code string)
 }
 
-// strayTimeout bounds a request that was sent without a context.
-const strayTimeout = time.Minute
-
 func (t *observedTransport) RoundTrip(req *http.Request) (*http.Response, error) {
-	ctx, cancel := req.Context(), context.CancelFunc(func() {})
+	ctx := req.Context()
 	if ctx.Done() == nil {
-		ctx, cancel = context.WithTimeout(t.ctx, strayTimeout)
+		ctx = t.ctx
 	}
+	ctx, cancel := context.WithTimeout(ctx, httpTimeout(req.Method))
 	req = req.Clone(ctx)
 	if t.agent != "" {
 		req.Header.Set("User-Agent", strings.TrimSpace(t.agent+" "+req.Header.Get("User-Agent")))

@@ -6,6 +6,7 @@ import (
 	"os"
 	"os/signal"
 	"strings"
+	"sync"
 	"syscall"
 	"testing"
 	"time"
@@ -58,6 +59,7 @@ func TestReload(t *testing.T) {
 func TestAPassIsNotCutShortByAReload(t *testing.T) {
 	h := newHouse(t)
 	reached, reloaded := make(chan struct{}), make(chan struct{})
+	release := sync.OnceFunc(func() { close(reloaded) })
 	h.cloud.SetFault(func(c sim.Call) sim.Fault {
 		if c.Op == sim.Create && c.Ref.Kind == "cluster" {
 			close(reached)
@@ -66,6 +68,7 @@ func TestAPassIsNotCutShortByAReload(t *testing.T) {
 		return sim.Fault{}
 	})
 	d, stop := h.startDaemon()
+	t.Cleanup(release) // before the daemon is stopped, which would wait for it
 	<-reached
 	text := strings.Replace(read(t, h.config), "minGap: 10ms", "minGap: 20ms", 1)
 	h.write("config.yaml", text)
@@ -79,7 +82,7 @@ func TestAPassIsNotCutShortByAReload(t *testing.T) {
 		}
 		time.Sleep(time.Millisecond)
 	}
-	close(reloaded)
+	release()
 	h.until("recsys", "the stack converges with its new settings", converged)
 	log := stop()
 	if !strings.Contains(log, `"reason":"start","took"`) || strings.Contains(log, "not started") {

@@ -3,8 +3,6 @@ package e2e_test
 import (
 	"fmt"
 	"os"
-	"os/exec"
-	"path/filepath"
 	"strconv"
 	"strings"
 	"testing"
@@ -21,8 +19,9 @@ func BenchmarkNoChangePass(b *testing.B) {
 	w := newWorld(b, "bench-pass")
 	w.poll, w.level = "1h", "info"
 	w.configure("interval: 20ms\n")
+	commit := w.push("the stack", w.example())
 	w.start()
-	w.eventually("the example converges", w.converged(w.push("the stack", w.example())))
+	w.eventually("the example converges", w.converged(commit))
 	passed := make(chan struct{}, 1)
 	w.google.OnCall(func(c gcptest.Call, phase gcptest.Phase) {
 		if c.Method == "storage.buckets.list" && phase == gcptest.After { // once in every pass
@@ -51,13 +50,7 @@ func BenchmarkNoChangePass(b *testing.B) {
 
 // The size of the program as it is released.
 func BenchmarkBinarySize(b *testing.B) {
-	out := filepath.Join(b.TempDir(), "recsysd")
-	build := exec.Command("go", "build", "-trimpath", "-ldflags", "-s -w", "-o", out, "../../cmd/recsysd")
-	build.Env = append(os.Environ(), "CGO_ENABLED=0")
-	if msg, err := build.CombinedOutput(); err != nil {
-		b.Fatalf("%v\n%s", err, msg)
-	}
-	info, err := os.Stat(out)
+	info, err := os.Stat(binary)
 	if err != nil {
 		b.Fatal(err)
 	}

@@ -134,7 +134,8 @@ func (c Config) HTTP(ctx context.Context, service string) ([]option.ClientOption
 	return opts, nil
 }
 
-// TokenSource gives tokens of whom the configuration says to be. ctx is used for as long as the source is.
+// TokenSource gives tokens of whom the configuration says to be. One that is asked of the network is not waited for longer than any
+// other read. ctx is used for as long as the source is.
 func (c Config) TokenSource(ctx context.Context) (oauth2.TokenSource, error) {
 	var base oauth2.TokenSource
 	if c.AccessTokenFile != "" {
@@ -151,7 +152,7 @@ func (c Config) TokenSource(ctx context.Context) (oauth2.TokenSource, error) {
 		if err != nil {
 			return nil, fmt.Errorf("credentials: act as %s: %w", c.Impersonate, err)
 		}
-		return ts, nil
+		return &promptToken{source: ts}, nil
 	}
 	if base != nil {
 		return base, nil
@@ -160,7 +161,7 @@ func (c Config) TokenSource(ctx context.Context) (oauth2.TokenSource, error) {
 	if err != nil {
 		return nil, fmt.Errorf("credentials: %w", err)
 	}
-	return ts, nil
+	return &promptToken{source: ts}, nil
 }
 
 // check refuses to speak in plain text to anything but this machine.

@@ -1,6 +1,7 @@
 package gcp
 
 import (
+	"errors"
 	"fmt"
 	"os"
 	"strings"
@@ -8,7 +9,34 @@ import (
 	"time"
 
 	"golang.org/x/oauth2"
+	"golang.org/x/sync/singleflight"
 )
+
+// promptToken gives up on a token that does not come. Neither oauth2 nor gRPC's credentials do so when their call's time is up, so a
+// server of tokens that hangs would hold every call, and with it the pass. One request is under way at most, however many wait.
+type promptToken struct {
+	source oauth2.TokenSource
+	asking singleflight.Group
+}
+
+var errNoToken = fmt.Errorf("credentials: no token within %s", readTimeout)
+
+// Token is safe for concurrent use.
+func (p *promptToken) Token() (*oauth2.Token, error) {
+	answer := p.asking.DoChan("", func() (any, error) { return p.source.Token() })
+	late := time.NewTimer(readTimeout)
+	defer late.Stop()
+	select {
+	case r := <-answer:
+		token, ok := r.Val.(*oauth2.Token)
+		if r.Err == nil && !ok {
+			return nil, errors.New("credentials: there is no token in the answer")
+		}
+		return token, r.Err
+	case <-late.C:
+		return nil, errNoToken
+	}
+}
 
 // fileToken is a bearer token that lives in a file which somebody else keeps fresh.
 type fileToken struct {

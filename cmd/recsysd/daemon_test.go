@@ -12,6 +12,7 @@ import (
 
 	"recsysd.dev/recsysd/examples"
 	"recsysd.dev/recsysd/internal/config"
+	"recsysd.dev/recsysd/internal/control"
 	"recsysd.dev/recsysd/internal/view"
 )
 
@@ -180,5 +181,22 @@ func TestWatchdogIsNotFedByAStuckStack(t *testing.T) {
 	}
 	if err := r.healthy(r.beat.Add(bound + time.Second)); err == nil {
 		t.Error("a pass that hangs beyond every limit is")
+	}
+}
+
+func TestAStackThatCannotRunLeavesTheOthersAlone(t *testing.T) {
+	h := newHouse(t)
+	h.write("config.yaml", read(t, h.config)+"- {name: second, project: acme, git: {url: 'git@host.invalid:infra.git'}}\n")
+	address, _ := h.start()
+	h.until("recsys", "the stack that can run converges", converged)
+	s, err := h.client.Status(t.Context())
+	if err != nil || len(s.Stacks) != 2 || !strings.Contains(s.Stacks[1].Error, "ssh needs git.auth.sshKeyFile") {
+		t.Errorf("the other one says what it lacks: %+v %v", s.Stacks, err)
+	}
+	if code, body := get(t, address, "/readyz"); code != 503 || !strings.Contains(body, "stack second: ") || strings.Contains(body, "stack recsys") {
+		t.Errorf("not ready, because of the one and not of the other: %d %s", code, body)
+	}
+	if _, err := h.client.Sync(t.Context(), "second", control.Sync{}); err == nil || !strings.Contains(err.Error(), "sshKeyFile") {
+		t.Errorf("a sync of it fails at once, with the reason: %v", err)
 	}
 }

@@ -2,7 +2,6 @@ package gcptest
 
 import (
 	"encoding/json"
-	"fmt"
 	"io"
 	"maps"
 	"net/http"

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"slices"
 	"strings"
 	"time"
@@ -68,13 +69,16 @@ func (v History) Text(w io.Writer, p Paint) error {
 	return err
 }
 
-// HistoryPassOf shows a pass as history keeps it. A step that only waited is no step; the reasons of those that failed are part of
-// the error.
+// HistoryPassOf shows a pass as history keeps it. A step that only waited is no step; the reasons of those that failed, and which
+// kinds could not be observed, are part of the error.
 func HistoryPassOf(p reconcile.Pass) HistoryPass {
 	h := HistoryPass{
 		Start: p.Start, End: p.End, Attempted: p.Attempted, Applied: p.Applied, Outcome: string(p.Outcome()), Steps: []HistoryStep{},
 	}
 	errs := []error{p.SourceErr, p.StackErr, p.Err}
+	if len(p.Plan.Blind) > 0 { // the kinds alone: causes vary in their words, and passes alike in a row are one entry
+		errs = append(errs, fmt.Errorf("could not be observed: %s", strings.Join(slices.Sorted(maps.Keys(p.Plan.Blind)), ", ")))
+	}
 	for i, r := range p.Results {
 		// A hold is told of once: when the drift is found that it leaves as it is.
 		heldDrift := r.Verb == plan.Hold && slices.Contains(p.Detected, r.Ref)

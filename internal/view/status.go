@@ -188,7 +188,7 @@ func (v StackStatus) word() (word, colour string) {
 		return "no pass yet", faint
 	case v.Suspended != "":
 		return "suspended: " + plain(v.Suspended), change
-	case v.Error != "":
+	case v.Error != "" || len(v.Blind) > 0:
 		return "failing", bad
 	case v.Converged:
 		return "converged", good

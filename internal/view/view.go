@@ -60,16 +60,22 @@ func (p Paint) as(colour, s string) string {
 	return "\x1b[" + colour + "m" + s + "\x1b[0m"
 }
 
-// maxValue is how much of a value is shown in text; JSON has all of it.
-const maxValue = 120
+// How much is shown in text; JSON has all of it. A value is recognised by its beginning, but the end of a reason is what to do about
+// it, or the cause of the failure.
+const (
+	maxValue = 120
+	maxLine  = 2000
+)
 
 // plain makes any text safe for one line of a terminal: what is live may have been written by anybody.
-func plain(s string) string {
+func plain(s string) string { return shown(s, maxLine) }
+
+func shown(s string, limit int) string {
 	if strings.ContainsFunc(s, func(r rune) bool { return !unicode.IsPrint(r) }) {
 		s = strconv.Quote(s)
 	}
-	if r := []rune(s); len(r) > maxValue {
-		s = string(r[:maxValue]) + "…"
+	if r := []rune(s); len(r) > limit {
+		s = string(r[:limit]) + "…"
 	}
 	return s
 }
@@ -79,7 +85,7 @@ func value(s string) string {
 	if s == "" {
 		return "(none)"
 	}
-	return plain(s)
+	return shown(s, maxValue)
 }
 
 // Short is how a commit is named to people: its first 12 digits.

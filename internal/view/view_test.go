@@ -210,3 +210,24 @@ func TestNothingToDoIsSaid(t *testing.T) {
 		t.Errorf("got %q", got)
 	}
 }
+
+func TestAReasonIsShownToItsEnd(t *testing.T) {
+	advice := "say protect: false in one commit, and this in a later one"
+	p := pass()
+	p.Plan.Steps[6].Why = strings.Repeat("it is protected and ", 20) + advice
+	p.Plan.Blind["registry"] = strings.Repeat("transport: error while dialing: ", 20) + "connection refused"
+	v := StackOf("recsys", &p, at)
+	status := string(render(t, func(b *bytes.Buffer) error { return v.Text(b, Paint{}, at) }))
+	text := string(render(t, func(b *bytes.Buffer) error { return PlanOf(p).Text(b, Paint{}) }))
+	for _, end := range []string{advice, "connection refused"} {
+		if !strings.Contains(status, end) || !strings.Contains(text, end) {
+			t.Errorf("status and plan say %q, which is at the end of a long reason:\n%s\n%s", end, status, text)
+		}
+	}
+	if v.Word() != "failing" {
+		t.Errorf("a stack that cannot be observed is %q; want failing, as the pass's own outcome is", v.Word())
+	}
+	if h := HistoryPassOf(p); !strings.Contains(h.Error, "could not be observed: registry") {
+		t.Errorf("history says why a pass failed: %q", h.Error)
+	}
+}

@@ -200,7 +200,7 @@ func (d *Driver) repair(ctx context.Context, s *link, m mapping, want Object, p 
 	return s.apply(ctx, m, wire(manifest), applyOptions{force: true})
 }
 
-// Delete begins the removal of live, and of what belongs to it. With replace, a StatefulSet's pods are left to its successor.
+// Delete begins the removal of live, and of what belongs to it, unless that takes along what is not the stack's. With replace, a StatefulSet's pods are left to its successor.
 func (d *Driver) Delete(ctx context.Context, live Object, replace bool) error {
 	s, err := d.reach(ctx)
 	if err != nil {
@@ -208,6 +208,9 @@ func (d *Driver) Delete(ctx context.Context, live Object, replace bool) error {
 	}
 	if live.seen == nil {
 		return fmt.Errorf("deleting %s: it was not looked at", live)
+	}
+	if err := s.takesOthers(ctx, live); err != nil {
+		return fmt.Errorf("deleting %s: %w", live, err)
 	}
 	m := live.seen.mapping
 	policy := metav1.DeletePropagationBackground

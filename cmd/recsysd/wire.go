@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"os"
 	"path/filepath"
 	"time"
 
@@ -137,10 +136,7 @@ func (p *program) once(ctx context.Context, file string, readOnly bool) (*once, 
 
 // remembered is what the stack's daemon knows, if there was one here and it may be read. Without it a change may be called drift.
 func (p *program) remembered(c *config.Config, stack string) reconcile.Memory {
-	if _, err := os.Stat(filepath.Join(c.StateDir, stack)); err != nil {
-		return reconcile.Memory{}
-	}
-	_, memory, err := history.Open(c.StateDir, stack)
+	memory, err := history.Remembered(c.StateDir, stack)
 	if err != nil {
 		fmt.Fprintf(p.err, "notice: planning without what the daemon remembers: %v\n", err)
 	}

@@ -42,21 +42,53 @@ func Open(dir, stack string) (*Store, reconcile.Memory, error) {
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return nil, reconcile.Memory{}, fmt.Errorf("state directory: %w", err)
 	}
-	s := &Store{path: filepath.Join(dir, "history.json")}
-	b, err := os.ReadFile(s.path)
-	if errors.Is(err, os.ErrNotExist) {
-		return s, reconcile.Memory{}, nil
-	}
-	if err != nil {
-		return nil, reconcile.Memory{}, fmt.Errorf("history: %w", err)
-	}
-	var f file
-	if err := json.Unmarshal(b, &f); err != nil {
+	s := &Store{path: filepath.Join(dir, name)}
+	f, err := read(s.path)
+	var bad unreadable
+	switch {
+	case errors.As(err, &bad):
 		aside := s.path + ".unreadable"
-		return s, reconcile.Memory{}, errors.Join(fmt.Errorf("history %s cannot be read and is set aside as %s: %w", s.path, aside, err), os.Rename(s.path, aside))
+		return s, reconcile.Memory{}, errors.Join(fmt.Errorf("%w; it is set aside as %s", err, aside), os.Rename(s.path, aside))
+	case err != nil:
+		return nil, reconcile.Memory{}, err
 	}
 	s.passes, s.memory = f.Passes, f.Memory
 	return s, f.Memory.remembered(), nil
+}
+
+// Remembered is the memory of a stack whose history another process may be writing: nothing on disk is made, moved or changed.
+// Where there is no history there is no memory.
+func Remembered(dir, stack string) (reconcile.Memory, error) {
+	f, err := read(filepath.Join(dir, stack, name))
+	return f.Memory.remembered(), err
+}
+
+// name of the file in a stack's directory.
+const name = "history.json"
+
+// unreadable is the error of a file that is there and is no history.
+type unreadable struct {
+	path  string
+	cause error
+}
+
+func (u unreadable) Error() string { return fmt.Sprintf("history %s cannot be read: %v", u.path, u.cause) }
+func (u unreadable) Unwrap() error { return u.cause }
+
+// read is what lies at path; no file is an empty one.
+func read(path string) (file, error) {
+	b, err := os.ReadFile(path)
+	if errors.Is(err, os.ErrNotExist) {
+		return file{}, nil
+	}
+	if err != nil {
+		return file{}, fmt.Errorf("history: %w", err)
+	}
+	var f file
+	if err := json.Unmarshal(b, &f); err != nil {
+		return file{}, unreadable{path, err}
+	}
+	return f, nil
 }
 
 // Record adds a pass and writes what is to be remembered. A pass like the one before it, or without a step, is folded into

@@ -124,6 +124,12 @@ func TestUnreadableIsSetAside(t *testing.T) {
 	if err := os.WriteFile(path, []byte(`{"memory": {"app`), 0o600); err != nil {
 		t.Fatal(err)
 	}
+	if _, err := history.Remembered(dir, "recsys"); err == nil || !strings.Contains(err.Error(), path) {
+		t.Errorf("whoever only reads is told %v", err)
+	}
+	if _, err := os.Stat(path); err != nil {
+		t.Errorf("whoever only reads moved the daemon's file: %v", err)
+	}
 	s, _, err := history.Open(dir, "recsys")
 	if s == nil || err == nil || !strings.Contains(err.Error(), "set aside") {
 		t.Fatalf("store %v, error %v: want a store that begins anew and a word about the old one", s, err)
@@ -133,6 +139,27 @@ func TestUnreadableIsSetAside(t *testing.T) {
 	}
 	if err := s.Record(pass(1, plan.Update, plan.OK), reconcile.Memory{}); err != nil {
 		t.Error(err)
+	}
+}
+
+// A plan beside the daemon knows what the daemon remembers, and leaves no trace.
+func TestRemembered(t *testing.T) {
+	dir := t.TempDir()
+	if m, err := history.Remembered(dir, "recsys"); err != nil || m.Applied != "" {
+		t.Errorf("no history: %+v, %v", m, err)
+	}
+	if left, err := os.ReadDir(dir); err != nil || len(left) > 0 {
+		t.Errorf("left behind: %v, %v", left, err)
+	}
+	s, _, err := history.Open(dir, "recsys")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := s.Record(pass(1, plan.Update, plan.OK), reconcile.Memory{Applied: "abc"}); err != nil {
+		t.Fatal(err)
+	}
+	if m, err := history.Remembered(dir, "recsys"); err != nil || m.Applied != "abc" {
+		t.Errorf("remembered %+v, %v", m, err)
 	}
 }
 

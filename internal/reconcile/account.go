@@ -184,8 +184,8 @@ func (r *Reconciler) unexplained(p *Pass, before, after map[resource.Ref]resourc
 		hashes[w.Ref] = w.Hash
 	}
 	for i, res := range p.Results {
-		if res.Verb != plan.Update || res.Outcome != plan.OK && res.Outcome != plan.Failed {
-			continue
+		if res.Verb != plan.Update || res.Outcome != plan.OK && !errors.As(res.Err, new(futile)) {
+			continue // a call that failed is no write that anything has to explain
 		}
 		step := p.Plan.Steps[i]
 		last, wrote := r.writes[res.Ref]

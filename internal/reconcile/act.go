@@ -158,17 +158,29 @@ func unlike(s plan.Step, now *resource.Observation) error {
 	case now.Locked || now.State == resource.Busy || s.Verb != plan.Update:
 		return nil
 	}
-	left := 0
 	for _, c := range s.Drift {
-		if slices.ContainsFunc(now.Diff, func(d resource.Change) bool { return d.Field == c.Field && d.Have == c.Have && !c.Mark }) {
-			left++
+		if !remains(c, now) {
+			return nil
 		}
 	}
-	if left > 0 && left == len(s.Drift) {
-		return fmt.Errorf("was written, and still differs in %s", s.Drift[0].Field)
+	if len(s.Drift) == 0 {
+		return nil
 	}
-	return nil
+	return futile(s.Drift[0].Field)
 }
+
+// remains reports whether a difference is there as it was before.
+func remains(c resource.Change, now *resource.Observation) bool {
+	if c.Field == resource.FieldUnprotected && c.Mark {
+		return now.Unprotected != c.Want
+	}
+	return slices.ContainsFunc(now.Diff, func(d resource.Change) bool { return d.Field == c.Field && d.Have == c.Have })
+}
+
+// futile is the error of an update that was accepted and changed nothing; it is the field that still differs.
+type futile string
+
+func (f futile) Error() string { return "was written, and still differs in " + string(f) }
 
 // remember notes how the step ended for those to come.
 func (a *act) remember(s plan.Step, err error) {

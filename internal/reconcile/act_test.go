@@ -1,6 +1,7 @@
 package reconcile_test
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"strings"
@@ -182,6 +183,25 @@ func TestSteps(t *testing.T) {
 		}
 		if wrong := append(w.cloud.Refusals(), w.cloud.Violations()...); len(wrong) > 0 {
 			t.Errorf("the cloud had to say: %q", wrong)
+		}
+	})
+}
+
+// forgetful is a driver whose provider takes every update and keeps none.
+type forgetful struct{ *sim.Driver[house] }
+
+func (forgetful) Update(context.Context, house, house, []resource.Change) error { return nil }
+
+func TestAMarkThatIsNotThereAfterwardsWasNotWritten(t *testing.T) {
+	in("it is tried again with a growing delay, like anything that failed", t, func(t *testing.T) {
+		free := resource.Of(house{Name: "h", Keeps: true})
+		free.Protect = false
+		w := begin(t, free)
+		w.Kinds[0] = resource.NewKind[house]("house", forgetful{sim.NewDriver[house](w.cloud, "mine")})
+		w.pass()
+		time.Sleep(time.Minute)
+		if p := w.pass(); result(p, aHouse("h")).Outcome != plan.Failed || p.Converged() {
+			t.Errorf("passes for written: %s", account(p))
 		}
 	})
 }

@@ -193,4 +193,16 @@ func TestUnexplained(t *testing.T) {
 			time.Sleep(time.Minute)
 		}
 	})
+	in("none when the provider refuses every call for a while", t, func(t *testing.T) {
+		w := begin(t, resource.Of(pod{Name: "a"}))
+		w.settle()
+		w.resize("a", 9)
+		w.fail(sim.Update, aPod("a"), errAway)
+		for n := range 5 {
+			if p := w.pass(); len(p.Unexplained) > 0 || result(p, aPod("a")).Outcome != plan.Failed {
+				t.Errorf("pass %d: %v: %s", n, p.Unexplained, account(p))
+			}
+			time.Sleep(10 * time.Minute)
+		}
+	})
 }

@@ -53,6 +53,7 @@ type Reconciler struct {
 	good     stackAt                // the last revision whose stack was valid
 	kept     string                 // the commit that the source was last told to keep
 	view     *plan.View             // of the last full pass, with what was seen since
+	viewOf   string                 // the commit that the view was made for: its differences are from that stack
 	writes   map[resource.Ref]write // our last write to each resource
 	pace     *pace                  // when each may be written again
 	early    time.Time              // when the first step that was too early may be taken
@@ -112,18 +113,19 @@ func (r *Reconciler) decide(ctx context.Context, k Kick) Pass {
 	if k.Retry {
 		r.pace.hurry()
 	}
+	r.early = time.Time{}
 	memory := r.snapshot()
 	p := Pass{Stack: r.Stack, Start: time.Now(), Why: k.Why, Suspended: memory.Suspended}
 	if p.Err = r.revise(ctx, &p); p.Err != nil {
 		return p
 	}
-	p.Partial = len(k.Refs) > 0 && r.view != nil
+	p.Partial = len(k.Refs) > 0 && r.view != nil && r.viewOf == p.using.Commit
 	view := r.see(ctx, p.Want, k, p.Partial)
 	if err := ctx.Err(); err != nil {
 		p.Err = fmt.Errorf("interrupted: %w", context.Cause(ctx))
 		return p
 	}
-	r.view, p.Seen = &view, view.Found
+	r.view, r.viewOf, p.Seen = &view, p.using.Commit, view.Found
 	rejected := r.pace.rejected(p.using.Commit, p.Want, view.Found)
 	p.Plan, p.Err = plan.Make(p.Want, view, r.policy(k, p.using.Commit, memory, rejected))
 	r.missed(&p)

@@ -222,10 +222,13 @@ func TestPartialPass(t *testing.T) {
 	in("looks at and writes what it was asked for, lies over the rest, and removes nothing", t, func(t *testing.T) {
 		w := begin(t, resource.Of(pod{Name: "a"}), resource.Of(pod{Name: "b"}), resource.Of(pod{Name: "old"}))
 		w.settle()
+		w.git.push(resource.Of(pod{Name: "a"}), resource.Of(pod{Name: "b"}))
+		w.Settings.Prune = false
+		w.settle()
+		w.Settings.Prune = true
 		time.Sleep(time.Minute)
 		w.resize("a", 7)
 		w.resize("b", 7)
-		w.git.push(resource.Of(pod{Name: "a"}), resource.Of(pod{Name: "b"}))
 		lists := w.cloud.Calls(sim.List)
 		p := w.Pass(t.Context(), reconcile.Kick{Refs: []resource.Ref{aPod("a"), aPod("old")}})
 		if !p.Partial || w.cloud.Calls(sim.List) != lists {
@@ -245,6 +248,19 @@ func TestPartialPass(t *testing.T) {
 		w := begin(t, resource.Of(pod{Name: "a"}), resource.Of(pod{Name: "b"}))
 		if p := w.Pass(t.Context(), reconcile.Kick{Refs: []resource.Ref{aPod("a")}}); p.Partial || len(w.cloud.Things()) != 2 {
 			t.Error(account(p))
+		}
+	})
+	in("a new commit is looked at as a whole: what was seen before says nothing of it", t, func(t *testing.T) {
+		w := begin(t, resource.Of(pod{Name: "a"}), resource.Of(pod{Name: "b"}))
+		applied := w.settle().Applied
+		w.git.push(resource.Of(pod{Name: "a", Size: 2}), resource.Of(pod{Name: "b"}))
+		w.fail(sim.Update, aPod("a"), errAway)
+		p := w.Pass(t.Context(), reconcile.Kick{Refs: []resource.Ref{aPod("b")}})
+		if p.Partial || p.Converged() || p.Applied != applied || step(p, aPod("a")).Verb != plan.Update {
+			t.Errorf("applied %s: %s", p.Applied, account(p))
+		}
+		if p := w.pass(); len(p.Detected) > 0 {
+			t.Errorf("a change that a commit made passes for drift of %v", p.Detected)
 		}
 	})
 }

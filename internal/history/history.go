@@ -72,7 +72,9 @@ type unreadable struct {
 	cause error
 }
 
-func (u unreadable) Error() string { return fmt.Sprintf("history %s cannot be read: %v", u.path, u.cause) }
+func (u unreadable) Error() string {
+	return fmt.Sprintf("history %s cannot be read: %v", u.path, u.cause)
+}
 func (u unreadable) Unwrap() error { return u.cause }
 
 // read is what lies at path; no file is an empty one.

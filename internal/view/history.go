@@ -52,7 +52,7 @@ func (v History) Text(w io.Writer, p Paint) error {
 		fmt.Fprintf(&b, "%s  %s  %s  %s\n", pass.Start.Local().Format(time.DateTime), p.as(colour, pass.Outcome), commit(pass.Attempted), span)
 		for _, line := range strings.Split(pass.Error, "\n") {
 			if line != "" {
-				fmt.Fprintf(&b, "    %s\n", p.as(bad, line))
+				fmt.Fprintf(&b, "    %s\n", p.as(bad, plain(line)))
 			}
 		}
 		for _, s := range pass.Steps {

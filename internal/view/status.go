@@ -29,6 +29,7 @@ type StackStatus struct {
 	LastPass      *time.Time        `json:"lastPass"`      // null before the first
 	LastConverged *time.Time        `json:"lastConverged"` // null if it never was
 	Converged     bool              `json:"converged"`
+	Outcome       string            `json:"outcome"` // of the last pass, in the words of history; "" before the first
 	Error         string            `json:"error"`
 	Suspended     string            `json:"suspended"` // the reason, or ""
 	Outputs       map[string]string `json:"outputs"`   // by ENTRY.KEY, such as clusters.primary.endpoint
@@ -57,7 +58,7 @@ func StackOf(name string, p *reconcile.Pass, lastConverged time.Time) StackStatu
 		return v
 	}
 	v.Attempted, v.Applied, v.LastPass = p.Attempted, p.Applied, &p.End
-	v.Converged, v.Suspended, v.Outputs = p.Converged(), p.Suspended, Outputs(*p)
+	v.Converged, v.Outcome, v.Suspended, v.Outputs = p.Converged(), string(p.Outcome()), p.Suspended, Outputs(*p)
 	if !lastConverged.IsZero() {
 		v.LastConverged = &lastConverged
 	}
@@ -105,9 +106,10 @@ func Outputs(p reconcile.Pass) map[string]string {
 // Text writes a status for people. now is only used to say how long ago something was.
 func (v Status) Text(w io.Writer, p Paint, now time.Time) error {
 	if v.ConfigError != "" {
-		if _, err := fmt.Fprintf(w, "%s\n\n", p.as(bad, "the configuration was not reloaded: "+v.ConfigError)); err != nil {
-			return err
+		for _, line := range strings.Split("the configuration was not reloaded: "+v.ConfigError, "\n") {
+			fmt.Fprintln(w, p.as(bad, plain(line)))
 		}
+		fmt.Fprintln(w)
 	}
 	for i, s := range v.Stacks {
 		if i > 0 {
@@ -134,7 +136,7 @@ func (v StackStatus) Text(w io.Writer, p Paint, now time.Time) error {
 	b.WriteByte('\n')
 	for _, line := range strings.Split(v.Error, "\n") {
 		if line != "" {
-			fmt.Fprintf(&b, "  %s\n", p.as(bad, line))
+			fmt.Fprintf(&b, "  %s\n", p.as(bad, plain(line)))
 		}
 	}
 	for _, kind := range slices.Sorted(maps.Keys(v.Blind)) {
@@ -176,6 +178,11 @@ func (v StackStatus) resources(w io.Writer, p Paint) error {
 	return t.write(w, p, "  ")
 }
 
+// Failing reports whether the last pass could not do or see what was due, or was not for the newest commit.
+func (v StackStatus) Failing() bool {
+	return v.Error != "" || v.Outcome == string(reconcile.Failed) || v.Outcome == string(reconcile.Invalid)
+}
+
 // Word says in a word where the stack stands.
 func (v StackStatus) Word() string {
 	word, _ := v.word()
@@ -188,7 +195,7 @@ func (v StackStatus) word() (word, colour string) {
 		return "no pass yet", faint
 	case v.Suspended != "":
 		return "suspended: " + plain(v.Suspended), change
-	case v.Error != "" || len(v.Blind) > 0:
+	case v.Failing():
 		return "failing", bad
 	case v.Converged:
 		return "converged", good

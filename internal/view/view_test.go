@@ -231,3 +231,43 @@ func TestAReasonIsShownToItsEnd(t *testing.T) {
 		t.Errorf("history says why a pass failed: %q", h.Error)
 	}
 }
+
+// A stack is failing as soon as one step is, not only when the pass as a whole could not be made.
+func TestFailing(t *testing.T) {
+	for _, c := range []struct {
+		why    string
+		change func(*reconcile.Pass)
+		want   bool
+	}{
+		{"a step that failed", func(p *reconcile.Pass) { p.Results[1].Outcome, p.Results[1].Err = plan.Failed, errors.New("412") }, true},
+		{"a step that was refused some passes ago", func(p *reconcile.Pass) { p.Plan.Steps[6].Rejected = true }, true},
+		{"a kind that nobody can see", func(p *reconcile.Pass) { p.Plan.Blind = map[string]string{"bucket": "403"} }, true},
+		{"a stack file that is wrong", func(p *reconcile.Pass) { p.StackErr = errors.New("stack.yaml:1:1") }, true},
+		{"steps on their way", func(*reconcile.Pass) {}, false},
+	} {
+		p := pass()
+		p.Plan.Blind = nil
+		p.Results[1].Outcome, p.Results[1].Err = plan.OK, nil
+		c.change(&p)
+		s := StackOf("recsys", &p, time.Time{})
+		if s.Failing() != c.want || (s.Word() == "failing") != c.want {
+			t.Errorf("%s: failing is %v, shown as %q", c.why, s.Failing(), s.Word())
+		}
+	}
+}
+
+// What goes wrong may quote anybody's text, so it is made safe for a terminal like everything else.
+func TestErrorsAreSafeForATerminal(t *testing.T) {
+	p := pass()
+	p.StackErr = errors.New("stack.yaml:1:1: \x1b]0;owned\a")
+	status := Status{ConfigError: "config.yaml:1:1: \x1b[2J", Stacks: []StackStatus{StackOf("recsys", &p, time.Time{})}}
+	history := History{Stack: "recsys", Passes: []HistoryPass{HistoryPassOf(p)}}
+	for name, text := range map[string][]byte{
+		"status":  render(t, func(b *bytes.Buffer) error { return status.Text(b, Paint{}, at) }),
+		"history": render(t, func(b *bytes.Buffer) error { return history.Text(b, Paint{}) }),
+	} {
+		if bytes.ContainsRune(text, '\x1b') || !bytes.Contains(text, []byte("stack.yaml:1:1")) {
+			t.Errorf("%s: %q", name, text)
+		}
+	}
+}

@@ -3,8 +3,10 @@ package main
 import (
 	"context"
 	"fmt"
+	"slices"
 
 	"recsysd.dev/recsysd/internal/control"
+	"recsysd.dev/recsysd/internal/plan"
 	"recsysd.dev/recsysd/internal/reconcile"
 	"recsysd.dev/recsysd/internal/resource"
 	"recsysd.dev/recsysd/internal/view"
@@ -146,6 +148,11 @@ func (d *daemon) suspend(ctx context.Context, stack, ref, reason string) error {
 			return fmt.Errorf("%w: %w", control.ErrInvalid, err)
 		}
 	}
+	if reason != "" && ref != "" {
+		if err := r.knows(named); err != nil {
+			return err
+		}
+	}
 	if err := p.engine.Suspend(named, reason); err != nil {
 		return err
 	}
@@ -154,6 +161,20 @@ func (d *daemon) suspend(ctx context.Context, stack, ref, reason string) error {
 		why = "suspend"
 	}
 	return r.pass(ctx, p, reconcile.Kick{Why: why})
+}
+
+// knows refuses a name that the stack does not have, which is a slip of the pen: who suspends relies on it. Where nothing was seen
+// yet, or the kind cannot be observed, any name may be right.
+func (r *runner) knows(ref resource.Ref) error {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.last == nil || len(r.last.Plan.Steps) == 0 || r.last.Plan.Blind[ref.Kind] != "" {
+		return nil
+	}
+	if slices.ContainsFunc(r.last.Plan.Steps, func(s plan.Step) bool { return s.Ref == ref }) {
+		return nil
+	}
+	return fmt.Errorf("%s in stack %s: %w; recsysd status shows the names", ref, r.name, control.ErrNotFound)
 }
 
 // running is the parts that work now.

@@ -20,7 +20,7 @@ import (
 
 func (p *program) applyCommand() *cobra.Command {
 	c := &cobra.Command{
-		Use: "apply", Short: "Make passes until the stack has converged", Args: cobra.NoArgs,
+		Use: "apply", Short: "Make passes until the stack has converged", Args: arguments(0, 0),
 	}
 	var file string
 	var single bool

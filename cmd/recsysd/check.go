@@ -14,7 +14,7 @@ import (
 func (p *program) checkCommand() *cobra.Command {
 	var environment string
 	c := &cobra.Command{
-		Use: "check FILE", Short: "Validate a stack file, offline", Args: cobra.ExactArgs(1),
+		Use: "check FILE", Short: "Validate a stack file, offline", Args: arguments(1, 1),
 		RunE: func(_ *cobra.Command, args []string) error {
 			stack, err := loadFile(args[0], environment)
 			if err != nil {
@@ -40,7 +40,7 @@ func loadFile(file, environment string) (*desired.Stack, error) {
 
 func (p *program) schemaCommand() *cobra.Command {
 	return &cobra.Command{
-		Use: "schema", Short: "Print the JSON Schema of the stack file, for editors", Args: cobra.NoArgs,
+		Use: "schema", Short: "Print the JSON Schema of the stack file, for editors", Args: arguments(0, 0),
 		RunE: func(*cobra.Command, []string) error {
 			_, err := fmt.Fprintf(p.out, "%s\n", desired.Schema())
 			return err

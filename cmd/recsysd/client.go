@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -38,16 +39,22 @@ func (p *program) socketPath() (string, error) {
 	return c.ControlSocket, nil
 }
 
-// named is the stack that the only argument or --stack means.
-func (p *program) named(args []string) string {
-	if len(args) > 0 {
-		return args[0]
+// oneStack is the arguments of a command for the stack that its only argument or --stack names, or for the only stack.
+func (p *program) oneStack() cobra.PositionalArgs {
+	return func(c *cobra.Command, args []string) error {
+		if err := arguments(0, 1)(c, args); err != nil || len(args) == 0 {
+			return err
+		}
+		if p.stack != "" && p.stack != args[0] {
+			return fmt.Errorf("%s and --stack %s name two stacks", args[0], p.stack)
+		}
+		p.stack = args[0]
+		return nil
 	}
-	return p.stack
 }
 
 func (p *program) statusCommand() *cobra.Command {
-	c := &cobra.Command{Use: "status", Short: "Show where every stack stands", Args: cobra.NoArgs}
+	c := &cobra.Command{Use: "status [STACK]", Short: "Show where every stack stands", Args: p.oneStack()}
 	p.stackFlag(c)
 	p.formatFlag(c)
 	return p.ask(c, func(ctx context.Context, d control.Daemon, _ []string) error {
@@ -72,11 +79,11 @@ func (p *program) statusCommand() *cobra.Command {
 }
 
 func (p *program) historyCommand() *cobra.Command {
-	c := &cobra.Command{Use: "history [STACK]", Short: "Show the last passes and what each step did, and why", Args: cobra.MaximumNArgs(1)}
+	c := &cobra.Command{Use: "history [STACK]", Short: "Show the last passes and what each step did, and why", Args: p.oneStack()}
 	p.stackFlag(c)
 	p.formatFlag(c)
-	return p.ask(c, func(ctx context.Context, d control.Daemon, args []string) error {
-		h, err := d.History(ctx, p.named(args))
+	return p.ask(c, func(ctx context.Context, d control.Daemon, _ []string) error {
+		h, err := d.History(ctx, p.stack)
 		if err != nil {
 			return err
 		}
@@ -85,11 +92,11 @@ func (p *program) historyCommand() *cobra.Command {
 }
 
 func (p *program) driftCommand() *cobra.Command {
-	c := &cobra.Command{Use: "drift [STACK]", Short: "Show what was changed by another hand and is not put back", Args: cobra.MaximumNArgs(1)}
+	c := &cobra.Command{Use: "drift [STACK]", Short: "Show what was changed by another hand and is not put back", Args: p.oneStack()}
 	p.stackFlag(c)
 	p.formatFlag(c)
-	return p.ask(c, func(ctx context.Context, d control.Daemon, args []string) error {
-		v, err := d.Drift(ctx, p.named(args))
+	return p.ask(c, func(ctx context.Context, d control.Daemon, _ []string) error {
+		v, err := d.Drift(ctx, p.stack)
 		if err != nil {
 			return err
 		}
@@ -98,21 +105,21 @@ func (p *program) driftCommand() *cobra.Command {
 }
 
 func (p *program) syncCommand() *cobra.Command {
-	c := &cobra.Command{Use: "sync [STACK]", Short: "Look at Git and make a pass now, and wait for it", Args: cobra.MaximumNArgs(1)}
+	c := &cobra.Command{Use: "sync [STACK]", Short: "Look at Git and make a pass now, and wait for it", Args: p.oneStack()}
 	p.stackFlag(c)
 	p.formatFlag(c)
 	var o control.Sync
 	c.Flags().BoolVar(&o.AcceptRewrite, "accept-rewrite", false, "take the branch although its history was rewritten, once")
 	c.Flags().IntVar(&o.MaxDeletes, "max-deletes", 0, "allow so many removals, once")
-	return p.ask(c, func(ctx context.Context, d control.Daemon, args []string) error {
-		s, err := d.Sync(ctx, p.named(args), o)
+	return p.ask(c, func(ctx context.Context, d control.Daemon, _ []string) error {
+		s, err := d.Sync(ctx, p.stack, o)
 		if err != nil {
 			return err
 		}
 		if err := p.show(s, func(paint view.Paint) error { return s.Text(p.out, paint, time.Now()) }); err != nil {
 			return err
 		}
-		if s.Error != "" {
+		if s.Error != "" || len(s.Blind) > 0 {
 			return fmt.Errorf("%s: the pass did not succeed", s.Name)
 		}
 		return nil
@@ -120,18 +127,27 @@ func (p *program) syncCommand() *cobra.Command {
 }
 
 func (p *program) suspendCommand() *cobra.Command {
-	c := &cobra.Command{Use: "suspend STACK [KIND/NAME]", Short: "Leave a stack, or one resource of it, alone", Args: cobra.RangeArgs(1, 2)}
+	c := &cobra.Command{Use: "suspend STACK [KIND/NAME]", Short: "Leave a stack, or one resource of it, alone", Args: arguments(1, 2)}
 	var reason string
 	c.Flags().StringVar(&reason, "reason", "", "why, for the next person (required)")
 	return p.ask(c, func(ctx context.Context, d control.Daemon, args []string) error {
-		return d.Suspend(ctx, args[0], second(args), reason)
+		if err := d.Suspend(ctx, args[0], second(args), reason); err != nil {
+			return err
+		}
+		_, err := fmt.Fprintf(p.out, "%s is suspended: it is looked at and not written, until recsysd resume %s\n",
+			args[len(args)-1], strings.Join(args, " "))
+		return err
 	})
 }
 
 func (p *program) resumeCommand() *cobra.Command {
-	c := &cobra.Command{Use: "resume STACK [KIND/NAME]", Short: "Take a suspended stack or resource up again", Args: cobra.RangeArgs(1, 2)}
+	c := &cobra.Command{Use: "resume STACK [KIND/NAME]", Short: "Take a suspended stack or resource up again", Args: arguments(1, 2)}
 	return p.ask(c, func(ctx context.Context, d control.Daemon, args []string) error {
-		return d.Resume(ctx, args[0], second(args))
+		if err := d.Resume(ctx, args[0], second(args)); err != nil {
+			return err
+		}
+		_, err := fmt.Fprintf(p.out, "%s is not suspended by hand any more\n", args[len(args)-1])
+		return err
 	})
 }
 

@@ -37,12 +37,15 @@ func demoDir() string { return filepath.Join(os.TempDir(), "recsysd-demo") }
 
 func (p *program) demoCommand() *cobra.Command {
 	c := &cobra.Command{
-		Use: "demo", Short: "Try it: a Git repository, a simulated cloud and the daemon, all on this machine", Args: cobra.NoArgs,
+		Use: "demo", Short: "Try it: a Git repository, a simulated cloud and the daemon, all on this machine", Args: known,
 	}
 	var dir, listen string
 	c.PersistentFlags().StringVar(&dir, "dir", demoDir(), "where the repository and the daemon's state are")
 	c.Flags().StringVar(&listen, "listen", demoListen, "address of the metrics")
 	c.RunE = func(c *cobra.Command, _ []string) error {
+		if _, _, err := net.SplitHostPort(listen); err != nil {
+			return fmt.Errorf("--listen %s: must be HOST:PORT", listen)
+		}
 		if !c.Flags().Changed("listen") && busy(listen) {
 			listen = "127.0.0.1:0"
 		}
@@ -50,7 +53,7 @@ func (p *program) demoCommand() *cobra.Command {
 	}
 	c.AddCommand(
 		&cobra.Command{
-			Use: "drift", Short: "Put a foreign hand into the running demo's cloud", Args: cobra.NoArgs,
+			Use: "drift", Short: "Put a foreign hand into the running demo's cloud", Args: arguments(0, 0),
 			RunE: func(c *cobra.Command, _ []string) error {
 				var done string
 				client := control.Client{Socket: filepath.Join(dir, "control.sock")}
@@ -62,7 +65,7 @@ func (p *program) demoCommand() *cobra.Command {
 			},
 		},
 		&cobra.Command{
-			Use: "commit", Short: "Commit what was edited in the demo's repository, where there is no git program", Args: cobra.NoArgs,
+			Use: "commit", Short: "Commit what was edited in the demo's repository, where there is no git program", Args: arguments(0, 0),
 			RunE: func(*cobra.Command, []string) error {
 				hash, err := demoCommit(filepath.Join(dir, "infra"), "Edited")
 				if err != nil {
@@ -88,6 +91,9 @@ func busy(address string) bool {
 
 // demo is the daemon as it always is, on a simulated cloud and a repository of its own.
 func (p *program) demo(ctx context.Context, dir, listen string) error {
+	if err := demoClaim(dir); err != nil {
+		return err
+	}
 	lock, err := control.Hold(filepath.Join(dir, "control.sock"))
 	if errors.Is(err, control.ErrHeld) {
 		return fmt.Errorf("a demo is running in %s already", dir)
@@ -101,11 +107,11 @@ func (p *program) demo(ctx context.Context, dir, listen string) error {
 
 func (p *program) demoLocked(ctx context.Context, lock *control.Lock, dir, listen string) error {
 	start := time.Now()
-	fmt.Fprintf(p.out, "recsysd demo in %s: a Git repository, a simulated cloud, and the daemon between them\n", dir)
 	file, conf, err := demoSetup(dir, listen)
 	if err != nil {
 		return err
 	}
+	fmt.Fprintf(p.out, "recsysd demo in %s: a Git repository, a simulated cloud, and the daemon between them\n", dir)
 	cloud := &sim.Cloud{Delays: demoDelays}
 	world := func(_ context.Context, _ *config.Config, s config.Stack, _ hooks) (drivers.Set, error) {
 		return drivers.Set{Kinds: drivers.Simulated(cloud, s.Name, s.Project)}, nil

@@ -146,6 +146,9 @@ func TestDemoLeavesOtherPeoplesFoldersAlone(t *testing.T) {
 	if code != 2 || !strings.Contains(errs, "was not made by a demo") {
 		t.Errorf("exit %d %s", code, errs)
 	}
+	if entries, err := os.ReadDir(dir); err != nil || len(entries) != 1 {
+		t.Errorf("nothing is left in it: %v %v", entries, err)
+	}
 }
 
 func read(t *testing.T, path string) string {

@@ -25,9 +25,6 @@ func demoSetup(dir, listen string) (file string, c *config.Config, err error) {
 	if err != nil {
 		return "", nil, err
 	}
-	if err := demoClaim(dir); err != nil {
-		return "", nil, err
-	}
 	if err := os.RemoveAll(filepath.Join(dir, "state")); err != nil {
 		return "", nil, err
 	}
@@ -56,8 +53,11 @@ log: {level: info, format: text}
 	return file, c, err
 }
 
-// demoClaim refuses a folder that holds what no demo made.
+// demoClaim makes the folder, and refuses one that holds what no demo made.
 func demoClaim(dir string) error {
+	if err := os.MkdirAll(dir, 0o750); err != nil {
+		return err
+	}
 	mark := filepath.Join(dir, demoMark)
 	if _, err := os.Stat(mark); err == nil {
 		return nil
@@ -66,10 +66,8 @@ func demoClaim(dir string) error {
 	if err != nil {
 		return err
 	}
-	for _, e := range entries {
-		if e.Name() != "control.sock.lock" { // ours, of a moment ago
-			return fmt.Errorf("%s holds %s and was not made by a demo; name another folder with --dir", dir, e.Name())
-		}
+	if len(entries) > 0 {
+		return fmt.Errorf("%s holds %s and was not made by a demo; name another folder with --dir", dir, entries[0].Name())
 	}
 	return os.WriteFile(mark, []byte("Made by recsysd demo. May be removed when no demo runs.\n"), 0o600)
 }

@@ -16,7 +16,7 @@ import (
 
 func (p *program) destroyCommand() *cobra.Command {
 	c := &cobra.Command{
-		Use: "destroy", Short: "Remove everything of a stack that is not protected", Args: cobra.NoArgs,
+		Use: "destroy", Short: "Remove everything of a stack that is not protected", Args: arguments(0, 0),
 	}
 	var yes string
 	var timeout time.Duration
@@ -45,7 +45,7 @@ func (p *program) destroy(ctx context.Context, o *once, yes string, timeout time
 		return err
 	}
 	if !removes(pass) {
-		return nil
+		return errors.Join(pass.SourceErr, blindness(pass))
 	}
 	if yes == "" {
 		var err error

@@ -9,6 +9,7 @@ import (
 	"io"
 	"os"
 	"os/signal"
+	"runtime"
 	"runtime/debug"
 	"strings"
 	"syscall"
@@ -80,16 +81,44 @@ func (p *program) root() *cobra.Command {
 		Short:         "Keeps a Google Cloud stack as Git describes it",
 		SilenceUsage:  true,
 		SilenceErrors: true,
-		Args:          cobra.NoArgs,
+		Args:          known,
+		Version:       versionLine(),
 		RunE:          func(c *cobra.Command, _ []string) error { return c.Help() },
 	}
 	root.CompletionOptions.HiddenDefaultCmd = true
+	root.SuggestionsMinimumDistance = 2
+	root.SetVersionTemplate("recsysd {{.Version}}\n")
 	root.AddCommand(
 		p.runCommand(), p.demoCommand(), p.planCommand(), p.applyCommand(), p.destroyCommand(), p.checkCommand(),
 		p.outputCommand(), p.statusCommand(), p.historyCommand(), p.driftCommand(), p.syncCommand(), p.suspendCommand(),
 		p.resumeCommand(), p.schemaCommand(), p.versionCommand(),
 	)
 	return root
+}
+
+// known refuses a command that does not exist.
+func known(c *cobra.Command, args []string) error {
+	if len(args) == 0 {
+		return nil
+	}
+	hint := "see recsysd --help"
+	if near := c.SuggestionsFor(args[0]); len(near) > 0 {
+		hint = "did you mean " + near[0] + "?"
+	}
+	return fmt.Errorf("unknown command %q for %q; %s", args[0], c.CommandPath(), hint)
+}
+
+// arguments accepts so many, and says how the command is used otherwise.
+func arguments(least, most int) cobra.PositionalArgs {
+	return func(c *cobra.Command, args []string) error {
+		switch {
+		case len(args) < least:
+			return fmt.Errorf("something is missing; usage: %s", c.UseLine())
+		case len(args) > most:
+			return fmt.Errorf("%q is one argument too many; usage: %s", args[most], c.UseLine())
+		}
+		return nil
+	}
 }
 
 const defaultConfig = "/etc/recsysd/config.yaml"
@@ -156,12 +185,16 @@ func revision() string {
 	return ""
 }
 
+// versionLine is the version, the compiler's, and the commit if the build knows it.
+func versionLine() string {
+	return strings.TrimSpace(fmt.Sprintf("%s %s %s", version, runtime.Version(), revision()))
+}
+
 func (p *program) versionCommand() *cobra.Command {
 	return &cobra.Command{
-		Use: "version", Short: "Print the version", Args: cobra.NoArgs,
+		Use: "version", Short: "Print the version", Args: arguments(0, 0),
 		RunE: func(*cobra.Command, []string) error {
-			info, _ := debug.ReadBuildInfo()
-			_, err := fmt.Fprintln(p.out, strings.TrimSpace(fmt.Sprintf("recsysd %s %s %s", version, info.GoVersion, revision())))
+			_, err := fmt.Fprintln(p.out, "recsysd", versionLine())
 			return err
 		},
 	}

@@ -109,7 +109,7 @@ func TestWhatTheCommandLineRefuses(t *testing.T) {
 		reason, stderr string
 		args           []string
 	}{
-		{"a command that does not exist", `unknown command "aply" for "recsysd"`, []string{"aply"}},
+		{"a command that does not exist", `unknown command "aply" for "recsysd"; did you mean apply?`, []string{"aply"}},
 		{"a flag that does not exist", "unknown flag: --fiel", []string{"plan", "--fiel", "x"}},
 		{"no configuration", "no such file or directory", []string{"plan", "--config", "/nonexistent/config.yaml"}},
 		{"several stacks and none named", "several stacks are configured: name one with --stack: a b", []string{"plan", "--config", two}},
@@ -119,7 +119,10 @@ func TestWhatTheCommandLineRefuses(t *testing.T) {
 		{"a format that does not exist", "--output yaml: text or json", []string{"plan", "-o", "yaml", "--cloud", "sim", "--file", stack}},
 		{"a client without a daemon", "no daemon listens at /nonexistent/c.sock", []string{"status", "--socket", "/nonexistent/c.sock"}},
 		{"a client that knows no socket", "or name the daemon's socket with --socket", []string{"status", "--config", "/nonexistent/config.yaml"}},
-		{"suspend without a stack", "accepts between 1 and 2 arg(s), received 0", []string{"suspend"}},
+		{"suspend without a stack", "something is missing; usage: recsysd suspend STACK [KIND/NAME]", []string{"suspend"}},
+		{"an argument where a flag is meant", `"stack.yaml" is one argument too many; usage: recsysd plan [flags]`, []string{"plan", "stack.yaml"}},
+		{"two names for one stack", "a and --stack b name two stacks", []string{"history", "a", "--stack", "b", "--socket", "/nonexistent/c.sock"}},
+		{"a demo's address without a port", "--listen localhost: must be HOST:PORT", []string{"demo", "--listen", "localhost", "--dir", "/nonexistent/demo"}},
 	} {
 		code, out, errs := invoke(t, c.args...)
 		if code != 2 || out != "" || !strings.Contains(errs, c.stderr) || strings.Count(errs, "\n") != 1 {
@@ -130,6 +133,9 @@ func TestWhatTheCommandLineRefuses(t *testing.T) {
 }
 
 func TestVersionAndSchema(t *testing.T) {
+	if _, out, _ := invoke(t, "--version"); !strings.HasPrefix(out, "recsysd dev go1.") {
+		t.Errorf("--version says what version says: %q", out)
+	}
 	if code, out, _ := invoke(t, "version"); code != 0 || !strings.HasPrefix(out, "recsysd dev go1.") {
 		t.Errorf("version: %d %q", code, out)
 	}

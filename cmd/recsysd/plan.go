@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -21,7 +22,7 @@ import (
 
 func (p *program) planCommand() *cobra.Command {
 	c := &cobra.Command{
-		Use: "plan", Short: "Show what a pass would do; never writes", Args: cobra.NoArgs,
+		Use: "plan", Short: "Show what a pass would do; never writes", Args: arguments(0, 0),
 		Long: "Show what a pass would do; never writes.\n\nExit status: 0 nothing to do, 1 there are differences, 2 an error or something that could not be observed.",
 	}
 	var file, cloud string
@@ -82,8 +83,8 @@ func verdict(pass reconcile.Pass) error {
 	if err := errors.Join(pass.SourceErr, pass.StackErr, pass.Err); err != nil {
 		return err
 	}
-	if blind := pass.Plan.Blind; len(blind) > 0 {
-		return fmt.Errorf("could not be observed: %s", strings.Join(slices.Sorted(maps.Keys(blind)), ", "))
+	if err := blindness(pass); err != nil {
+		return err
 	}
 	for _, s := range pass.Plan.Steps {
 		if s.Verb != plan.Keep && (s.Verb != plan.Hold || s.Held != plan.Keep) {
@@ -93,9 +94,17 @@ func verdict(pass reconcile.Pass) error {
 	return nil
 }
 
+// blindness names the kinds that a pass could not observe.
+func blindness(pass reconcile.Pass) error {
+	if len(pass.Plan.Blind) == 0 {
+		return nil
+	}
+	return fmt.Errorf("could not be observed: %s", strings.Join(slices.Sorted(maps.Keys(pass.Plan.Blind)), ", "))
+}
+
 func (p *program) outputCommand() *cobra.Command {
 	c := &cobra.Command{
-		Use: "output [KEY]", Short: "Print endpoints, URLs, paths and addresses of what the stack has", Args: cobra.MaximumNArgs(1),
+		Use: "output [KEY]", Short: "Print endpoints, URLs, paths and addresses of what the stack has", Args: arguments(0, 1),
 	}
 	p.configFlag(c)
 	p.stackFlag(c)
@@ -109,7 +118,13 @@ func (p *program) outputCommand() *cobra.Command {
 		if err := errors.Join(pass.StackErr, pass.Err, o.close()); err != nil {
 			return err
 		}
-		return p.showOutputs(view.Outputs(pass), args)
+		if err := p.showOutputs(view.Outputs(pass), args); err != nil {
+			return errors.Join(err, blindness(pass))
+		}
+		if len(args) == 1 {
+			return nil // what was asked for is known
+		}
+		return blindness(pass)
 	}
 	return c
 }
@@ -118,7 +133,7 @@ func (p *program) showOutputs(outputs map[string]string, args []string) error {
 	if len(args) == 1 {
 		value, ok := outputs[args[0]]
 		if !ok {
-			return fmt.Errorf("no output %q; there is: %s", args[0], strings.Join(slices.Sorted(maps.Keys(outputs)), " "))
+			return fmt.Errorf("no output %q; there is: %s", args[0], cmp.Or(strings.Join(slices.Sorted(maps.Keys(outputs)), " "), "none"))
 		}
 		_, err := fmt.Fprintln(p.out, value)
 		return err

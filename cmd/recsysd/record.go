@@ -3,6 +3,8 @@ package main
 import (
 	"errors"
 	"fmt"
+	"maps"
+	"slices"
 	"strings"
 	"time"
 
@@ -56,6 +58,7 @@ func (r *runner) tell(p reconcile.Pass) {
 		}
 	}
 	err := errors.Join(p.SourceErr, p.StackErr, p.Err)
+	blind := slices.Sorted(maps.Keys(p.Plan.Blind))
 	fields := []zap.Field{
 		zap.String("outcome", string(p.Outcome())), zap.String("commit", view.Short(p.Attempted)), zap.String("reason", p.Why),
 		zap.Duration("took", p.End.Sub(p.Start).Round(time.Millisecond)), zap.Int("steps", steps),
@@ -63,7 +66,12 @@ func (r *runner) tell(p reconcile.Pass) {
 	if err != nil {
 		fields = append(fields, zap.Error(err))
 	}
-	now := fmt.Sprint(p.Outcome(), p.Attempted, err)
+	now := fmt.Sprint(p.Outcome(), p.Attempted, err, blind)
+	if now != r.told {
+		for _, kind := range blind {
+			r.log.Warn("blind", zap.String("kind", kind), zap.String("why", p.Plan.Blind[kind]))
+		}
+	}
 	switch {
 	case now == r.told && steps == 0:
 		r.log.Debug("pass", fields...)

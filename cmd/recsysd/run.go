@@ -11,7 +11,7 @@ import (
 
 func (p *program) runCommand() *cobra.Command {
 	c := &cobra.Command{
-		Use: "run", Short: "Run the daemon", Args: cobra.NoArgs,
+		Use: "run", Short: "Run the daemon", Args: arguments(0, 0),
 		RunE: func(c *cobra.Command, _ []string) error {
 			conf, err := config.Load(p.configFile)
 			if err != nil {

@@ -1,9 +1,12 @@
 package main
 
 import (
+	"errors"
 	"net"
 	"strings"
 	"testing"
+
+	"recsysd.dev/recsysd/internal/sim"
 )
 
 func TestSuspendRefusesANameThatTheStackDoesNotHave(t *testing.T) {
@@ -41,5 +44,21 @@ func TestACloudThatDoesNotAnswerIsAnError(t *testing.T) {
 		if code != 2 || !strings.Contains(errs, "could not be observed: ") {
 			t.Errorf("recsysd %s without an answer of the cloud: exit %d, %q; want exit 2 and what could not be observed", strings.Join(args, " "), code, errs)
 		}
+	}
+}
+
+// Scripts go by the exit status: a pass in which a step failed is not well, although the pass as a whole could be made.
+func TestSyncTellsOfAStepThatFailed(t *testing.T) {
+	h := newHouse(t)
+	h.cloud.SetFault(func(c sim.Call) sim.Fault {
+		if c.Op == sim.Create && c.Ref.Kind == "bucket" {
+			return sim.Fault{Err: errors.New("403: storage.buckets.create is missing")}
+		}
+		return sim.Fault{}
+	})
+	h.start()
+	code, out, errs := invoke(t, "sync", "recsys", "--socket", h.client.Socket)
+	if code != 2 || !strings.Contains(errs, "did not succeed") || !strings.Contains(out, "recsys  failing") {
+		t.Errorf("exit %d %s\n%s", code, errs, out)
 	}
 }

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strings"
 	"sync"
 	"time"
 
@@ -83,6 +84,9 @@ func (p *program) converge(ctx context.Context, o *once, single bool, timeout ti
 	case o.Destroy && removed(last):
 		_, err := fmt.Fprintf(p.out, "%s is gone\n", o.Stack)
 		return err
+	case o.Destroy && last.Converged():
+		_, err := fmt.Fprintf(p.out, "%s is taken down but for what is held: %s\n", o.Stack, strings.Join(held(last), ", "))
+		return err
 	case last.Converged():
 		_, err := fmt.Fprintf(p.out, "%s has converged at %s\n", o.Stack, view.Short(last.Applied))
 		return err
@@ -99,6 +103,17 @@ func (p *program) converge(ctx context.Context, o *once, single bool, timeout ti
 // removed reports whether a pass that takes a stack down found nothing left.
 func removed(pass reconcile.Pass) bool {
 	return pass.Err == nil && pass.StackErr == nil && len(pass.Plan.Blind) == 0 && len(pass.Plan.Steps) == 0
+}
+
+// held names what a pass left as it is.
+func held(pass reconcile.Pass) []string {
+	var names []string
+	for _, s := range pass.Plan.Steps {
+		if s.Verb == plan.Hold {
+			names = append(names, s.Ref.String())
+		}
+	}
+	return names
 }
 
 // settled reports whether nothing more will happen by itself: what is left is held, or refused for good.

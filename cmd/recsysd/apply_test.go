@@ -28,6 +28,10 @@ func TestApplyAndDestroy(t *testing.T) {
 	if after := len(h.cloud.Things()); after != before {
 		t.Errorf("%d things before, %d after", before, after)
 	}
+	code, out, errs = invokeIn(t, h.world, "", "destroy", "--yes", "recsys", "--config", h.config)
+	if last := out[strings.LastIndex(strings.TrimSpace(out), "\n")+1:]; code != 0 || !strings.Contains(last, "is taken down but for what is held: ") || !strings.Contains(last, "bucket/acme-recsys-data") {
+		t.Errorf("what is protected stays, and is named in the end: %d\n%s%s", code, out, errs)
+	}
 	h.commit("stack.yaml", strings.Replace(string(examples.Stack), "labels: {team: ml}", "labels: {team: ml}\nprotect: false", 1))
 	if code, _, errs := invokeIn(t, h.world, "", "apply", "--config", h.config); code != 0 {
 		t.Fatalf("the marks are written: %d %s", code, errs)

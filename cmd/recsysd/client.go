@@ -119,7 +119,7 @@ func (p *program) syncCommand() *cobra.Command {
 		if err := p.show(s, func(paint view.Paint) error { return s.Text(p.out, paint, time.Now()) }); err != nil {
 			return err
 		}
-		if s.Error != "" || len(s.Blind) > 0 {
+		if s.Failing() {
 			return fmt.Errorf("%s: the pass did not succeed", s.Name)
 		}
 		return nil

@@ -111,7 +111,7 @@ func (r *Reconciler) account(p *Pass, before map[resource.Ref]resource.Observati
 	maps.DeleteFunc(r.Memory.InSync, func(ref resource.Ref, _ string) bool { return !wanted[ref] })
 	maps.DeleteFunc(r.Memory.DriftSince, func(ref resource.Ref, _ time.Time) bool { return !wanted[ref] })
 	r.unexplained(p, before, after)
-	if p.Converged() {
+	if p.Converged() && !r.Destroy { // what is taken down is not applied, however much of it is held
 		r.Memory.Applied = p.using.Commit
 	}
 	p.Applied = r.Memory.Applied

@@ -104,12 +104,16 @@ func TestDestroy(t *testing.T) {
 		w.cloud.Delays["house"] = sim.Delay{Create: 8 * time.Minute, Delete: 4 * time.Minute}
 		w.cloud.Delays["pod"] = sim.Delay{Delete: 30 * time.Second}
 		w.settle()
+		applied := w.settle().Applied
+		w.git.push(free, resource.Of(house{Name: "kept", Keeps: true}), resource.Of(pod{Name: "a", In: "h", Size: 1}))
 		w.start(w.memory)
 		w.Destroy = true
 		if p := w.Preview(t.Context()); step(p, aHouse("h")).Verb != plan.Delete || step(p, aHouse("kept")).Verb != plan.Hold {
 			t.Errorf("preview: %s", account(p))
 		}
-		w.settle()
+		if p := w.settle(); p.Applied != applied {
+			t.Errorf("%s passes for applied, and was only taken down", p.Applied)
+		}
 		var left []string
 		for _, th := range w.cloud.Things() {
 			left = append(left, th.Ref.String())

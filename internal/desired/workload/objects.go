@@ -277,8 +277,7 @@ func (w Workload) env(s Setting) list {
 			plain = append(plain, object{"name": name, "value": *e.Text})
 			continue
 		}
-		from := object{"secretKeyRef": object{"name": e.Secret, "key": e.Key}}
-		secret = append(secret, object{"name": name, "valueFrom": from})
+		secret = append(secret, object{"name": name, "valueFrom": object{"secretKeyRef": object{"name": e.Secret, "key": e.Key}}})
 	}
 	var peers list
 	for _, p := range s.Uses {

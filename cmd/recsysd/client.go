@@ -110,7 +110,7 @@ func (p *program) syncCommand() *cobra.Command {
 	p.formatFlag(c)
 	var o control.Sync
 	c.Flags().BoolVar(&o.AcceptRewrite, "accept-rewrite", false, "take the branch although its history was rewritten, once")
-	c.Flags().IntVar(&o.MaxDeletes, "max-deletes", 0, "allow so many removals, once")
+	c.Flags().IntVar(&o.MaxDeletes, "max-deletes", 0, "allow so many removals, for the commit at hand")
 	return p.ask(c, func(ctx context.Context, d control.Daemon, _ []string) error {
 		s, err := d.Sync(ctx, p.stack, o)
 		if err != nil {

@@ -200,7 +200,7 @@ func (t *transcriber) mapping(v *value, n *yaml.Node, path string, depth int) {
 			continue
 		}
 		if first, ok := seen[key.Value]; ok {
-			t.fail(at, name, "duplicate key; first on line %d", first.line)
+			t.p.add(at, name, "duplicate key; first on line %d", first.line) // the first one stands, and the rest is judged with it
 			continue
 		}
 		seen[key.Value] = at

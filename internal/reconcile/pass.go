@@ -35,7 +35,7 @@ type Kick struct {
 	Refs       []resource.Ref // empty: everything
 	Why        string
 	Retry      bool       // asked by a person: do not wait out the delay after a failure
-	MaxDeletes int        // above zero: once, instead of the settings' own
+	MaxDeletes int        // above zero: for the commit at hand, if that is more than the settings' own
 	Done       func(Pass) // if set, is given the pass that answered; it must not block
 }
 

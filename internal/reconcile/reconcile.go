@@ -56,6 +56,7 @@ type Reconciler struct {
 	viewOf   string                 // the commit that the view was made for: its differences are from that stack
 	writes   map[resource.Ref]write // our last write to each resource
 	pace     *pace                  // when each may be written again
+	allowed  allowance              // what a person allowed beyond Settings.MaxDeletes
 	early    time.Time              // when the first step that was too early may be taken
 	recorded error                  // what the last Record said
 
@@ -135,10 +136,20 @@ func (r *Reconciler) decide(ctx context.Context, k Kick) Pass {
 	return p
 }
 
+// allowance is how many removals a person has allowed of one commit. What stands on a thing goes before it, so they may take several
+// passes; the next commit needs a permission of its own.
+type allowance struct {
+	commit  string
+	deletes int
+}
+
 func (r *Reconciler) policy(k Kick, commit string, m Memory, rejected map[resource.Ref]string) plan.Policy {
-	deletes := r.Settings.MaxDeletes
 	if k.MaxDeletes > 0 {
-		deletes = k.MaxDeletes
+		r.allowed = allowance{commit, k.MaxDeletes}
+	}
+	deletes := r.Settings.MaxDeletes
+	if r.allowed.commit == commit {
+		deletes = max(deletes, r.allowed.deletes)
 	}
 	return plan.Policy{
 		Commit: commit, Observe: r.Settings.Observe, Prune: r.Settings.Prune, MaxDeletes: deletes, Destroy: r.Destroy,

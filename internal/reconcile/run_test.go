@@ -113,16 +113,20 @@ func TestRun(t *testing.T) {
 			t.Errorf("the pass that was allowed 2 removals: %s", account(p))
 		}
 	})
-	in("what maxDeletes is raised to counts once", t, func(t *testing.T) {
-		w := begin(t, resource.Of(pod{Name: "keep"}), resource.Of(pod{Name: "a"}), resource.Of(pod{Name: "b"}))
+	in("what maxDeletes is raised to holds until the removals of that commit are through, and for no other", t, func(t *testing.T) {
+		w := begin(t, resource.Of(pod{Name: "keep"}), resource.Of(pod{Name: "a"}), resource.Of(pod{Name: "b"}), resource.Of(pod{Name: "c"}))
 		w.settle()
 		w.Settings.MaxDeletes = 0
-		w.git.push(resource.Of(pod{Name: "keep"}))
+		w.git.push(resource.Of(pod{Name: "keep"}), resource.Of(pod{Name: "c"}))
 		w.fail(sim.Delete, aPod("a"), errAway)
 		w.Pass(t.Context(), reconcile.Kick{MaxDeletes: 2})
 		w.cloud.SetFault(nil)
 		time.Sleep(time.Hour)
-		if p := w.pass(); step(p, aPod("a")).Verb != plan.Hold {
+		if p := w.pass(); step(p, aPod("a")).Verb != plan.Delete {
+			t.Error(account(p))
+		}
+		w.git.push(resource.Of(pod{Name: "keep"}))
+		if p := w.pass(); step(p, aPod("c")).Verb != plan.Hold {
 			t.Error(account(p))
 		}
 	})

@@ -166,23 +166,6 @@ func (j judgement) mayLack(r resource.Resource, path []resource.Ref) bool {
 	return false
 }
 
-// testator: its entry has a disk that stays unused, which a new entry waits to be given; till then the old one stays as it is.
-func (j judgement) testator(t sim.Thing, path []resource.Ref) bool {
-	entry := asBox(t.Spec).Labels["entry"]
-	for ref, disk := range j.live {
-		_, wanted := j.want[ref]
-		if entry == "" || ref.Kind != "disk" || wanted || disk.Owner != "mine" || asBox(disk.Spec).Labels["entry"] != entry || !j.mayStay(disk, path) {
-			continue
-		}
-		for heir, r := range j.want {
-			if _, exists := j.live[heir]; r.InheritsFirst && !exists {
-				return true
-			}
-		}
-	}
-	return false
-}
-
 func (j judgement) unused(kind string) bool {
 	for ref, t := range j.live {
 		if _, wanted := j.want[ref]; ref.Kind == kind && t.Owner == "mine" && !wanted {

@@ -31,20 +31,41 @@ func BenchmarkNoChangePass(b *testing.B) {
 	for range 100 {
 		<-passed
 	}
+	scrape := func() (sums [4]float64) {
+		for i, name := range []string{"recsysd_pass_duration_seconds_count", "recsysd_pass_duration_seconds_sum", "go_memstats_mallocs_total", "go_memstats_alloc_bytes_total"} {
+			v, err := w.metric(name)
+			if err != nil {
+				b.Fatal(err)
+			}
+			sums[i] = v
+		}
+		return sums
+	}
 	w.google.Forget()
-	mark, before := kube.Mark(), processor(b, w.daemon)
+	mark, before, account := kube.Mark(), processor(b, w.daemon), scrape()
 	for b.Loop() {
 		<-passed
 	}
-	passes := float64(b.N)
-	b.ReportMetric((processor(b, w.daemon)-before).Seconds()*1000/passes, "cpu-ms/pass")
-	b.ReportMetric(float64(len(w.google.Calls()))/passes, "google-requests/pass")
+	spent, after := processor(b, w.daemon)-before, scrape()
+	passes := after[0] - account[0]
+	b.ReportMetric(spent.Seconds()*1000/passes, "cpu-ms/pass")
+	b.ReportMetric((after[1]-account[1])*1000/passes, "wall-ms/pass")
+	b.ReportMetric((after[2]-account[2])/passes, "allocs/pass")
+	b.ReportMetric((after[3]-account[3])/1024/passes, "alloc-KiB/pass")
 	b.ReportMetric(resident(b, w.daemon), "rss-MiB")
+	services := map[string]float64{}
+	for _, c := range w.google.Calls() {
+		services[c.Service]++
+	}
+	for service, calls := range services {
+		b.ReportMetric(calls/passes, service+"-requests/pass")
+	}
 	requests, err := kube.Requests(kubetest.Recsysd, mark)
 	if err != nil {
 		b.Fatal(err)
 	}
 	b.ReportMetric(float64(len(requests))/passes, "kube-requests/pass")
+	b.ReportMetric(0, "ns/op") // the interval's, which says nothing
 	w.google.OnCall(nil)
 }
 

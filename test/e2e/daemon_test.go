@@ -121,6 +121,7 @@ type (
 
 	historyView struct {
 		Passes []struct {
+			End                                time.Time
 			Attempted, Applied, Outcome, Error string
 			Steps                              []struct {
 				Kind, Name, Verb, Outcome, Why string

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"strings"
 	"testing"
+	"time"
 
 	"cloud.google.com/go/artifactregistry/apiv1/artifactregistrypb"
 	"cloud.google.com/go/container/apiv1/containerpb"
@@ -145,6 +146,7 @@ func TestDriftIsPutBack(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
+			began := time.Now()
 			h.edit(&w)
 			w.eventually("it is counted, put back, and explained in history", func() error {
 				after, err := w.metric("recsysd_drift_detected_total", label)
@@ -157,7 +159,7 @@ func TestDriftIsPutBack(t *testing.T) {
 				if err := h.back(&w); err != nil {
 					return err
 				}
-				return w.explained(h)
+				return w.explained(h, began)
 			})
 		})
 	}
@@ -165,13 +167,16 @@ func TestDriftIsPutBack(t *testing.T) {
 	w.quiet()
 }
 
-// explained looks for the edit's field in history.
-func (w *world) explained(h hand) error {
+// explained looks for the edit's field in the history since the edit.
+func (w *world) explained(h hand, began time.Time) error {
 	v, err := ask[historyView](w, "history", w.stack)
 	if err != nil {
 		return err
 	}
 	for _, p := range v.Passes {
+		if p.End.Before(began) {
+			continue
+		}
 		for _, s := range p.Steps {
 			if s.Kind != h.kind || !strings.HasSuffix("/"+s.Name, "/"+h.name) || s.Outcome != "ok" {
 				continue

@@ -104,15 +104,17 @@ func TestTheHistoriesNotice(t *testing.T) {
 	for _, m := range mutants {
 		t.Run(m.name, func(t *testing.T) {
 			t.Parallel()
+			other := "nothing" // calls side by side have no fixed order, so one forgotten rule may show as another's breach first
 			for s := range uint64(300) {
 				if err := live(t, s+1, m.mutant); err != nil {
-					if line, _, _ := strings.Cut(err.Error(), "\n"); !strings.Contains(line, m.want) {
-						t.Errorf("it should be noticed by %q, and was by: %s", m.want, line)
+					line, _, _ := strings.Cut(err.Error(), "\n")
+					if strings.Contains(line, m.want) {
+						return
 					}
-					return
+					other = line
 				}
 			}
-			t.Errorf("an engine without %s lives through 300 histories", m.name)
+			t.Errorf("an engine without %s: 300 histories do not notice %q, but %s", m.name, m.want, other)
 		})
 	}
 }

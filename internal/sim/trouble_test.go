@@ -16,6 +16,8 @@ var errAway = errors.New("503 try again")
 func (h *history) fault(c sim.Call) sim.Fault {
 	h.mu.Lock()
 	defer h.mu.Unlock()
+	// Noted before the effect, which another write beside this one may already see.
+	h.updated[c.Ref] = h.updated[c.Ref] || c.Op == sim.Update
 	if h.dead {
 		return sim.Fault{Err: errAway}
 	}
@@ -81,7 +83,6 @@ func (h *history) look(kind string) {
 func (h *history) written(w sim.Write) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	h.updated[w.Ref] = h.updated[w.Ref] || w.Op == sim.Update
 	h.log = append(h.log, fmt.Sprintf("    cloud: %s %v owner=%q mark=%q err=%v", w.Op, w.Ref, w.Owner, w.Unprotected, w.Err))
 	if w.Err != nil {
 		return

@@ -49,18 +49,18 @@ func settings(s config.Stack) reconcile.Settings {
 
 // loader reads the stack file at path of a revision and demands that it is this stack. notice is told what is worth telling.
 func loader(s config.Stack, path string, offline bool, notice func(string)) reconcile.Load {
-	return func(_ context.Context, r reconcile.Revision, now time.Time) ([]resource.Resource, error) {
+	return func(_ context.Context, r reconcile.Revision, now time.Time) (reconcile.Stack, error) {
 		stack, err := desired.Load(r.Tree, path, desired.Options{
 			Environment: s.Environment, Project: s.Project, Name: s.Name, External: s.Kubernetes.Kubeconfig != "",
 			Offline: offline, Now: now,
 		})
 		if err != nil {
-			return nil, err
+			return reconcile.Stack{}, err
 		}
 		for _, n := range stack.Notices {
 			notice(n)
 		}
-		return stack.Resources, nil
+		return reconcile.Stack{Resources: stack.Resources, Until: stack.Until}, nil
 	}
 }
 

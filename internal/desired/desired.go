@@ -30,6 +30,7 @@ type Stack struct {
 	Name, Project, Region string
 	Resources             []resource.Resource // by Ref
 	Notices               []string            // worth telling; nothing is wrong
+	Until                 time.Time           // when the same files may want something else; zero: never
 }
 
 // Load reads the stack file at path in tree, and what it names. The error joins every mistake, each one line of the form
@@ -41,7 +42,9 @@ func Load(tree fs.FS, path string, o Options) (*Stack, error) {
 		return nil, b.p.err()
 	}
 	slices.SortFunc(b.resources, func(a, c resource.Resource) int { return a.Ref.Compare(c.Ref) })
-	return &Stack{b.file.Name, b.file.Project, b.file.Region, b.resources, b.notices}, nil
+	return &Stack{
+		Name: b.file.Name, Project: b.file.Project, Region: b.file.Region, Resources: b.resources, Notices: b.notices, Until: b.until,
+	}, nil
 }
 
 // builder makes one stack.
@@ -58,6 +61,7 @@ type builder struct {
 	declared  map[resource.Ref]place
 	resources []resource.Resource
 	notices   []string
+	until     time.Time // the earliest moment at which another reading may come to something else
 
 	manifestBytes int // read so far
 }
@@ -257,6 +261,13 @@ func (b *builder) add(r resource.Resource, at place, path string) {
 	b.declared[r.Ref] = at
 	r.Pos = at.String()
 	b.resources = append(b.resources, r)
+}
+
+// holdsUntil notes that the stack may read otherwise from t on.
+func (b *builder) holdsUntil(t time.Time) {
+	if b.until.IsZero() || t.Before(b.until) {
+		b.until = t
+	}
 }
 
 // notice takes down what is worth telling and changes nothing.

@@ -44,14 +44,14 @@ func stack(cloud *sim.Cloud, src *source, names ...string) *reconcile.Reconciler
 	return &reconcile.Reconciler{
 		Stack: "recsys", Source: src, Kinds: []resource.Kind{resource.NewKind("bucket", sim.NewDriver[bucket.Spec](cloud, "recsys"))},
 		Settings: reconcile.Settings{Prune: true, MaxDeletes: 10, Width: 1, Interval: time.Minute, StepTimeout: time.Minute},
-		Load: func(context.Context, reconcile.Revision, time.Time) ([]resource.Resource, error) {
+		Load: func(context.Context, reconcile.Revision, time.Time) (reconcile.Stack, error) {
 			var want []resource.Resource
 			for _, n := range names {
 				r := resource.Of(spec(n))
 				r.Entry = "buckets." + n
 				want = append(want, r)
 			}
-			return want, nil
+			return reconcile.Stack{Resources: want}, nil
 		},
 	}
 }

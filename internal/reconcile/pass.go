@@ -27,8 +27,16 @@ type Source interface {
 	Kept(ctx context.Context) (r Revision, ok bool, err error)
 }
 
-// Load reads a revision's stack. It is wired to the desired room; errors name file, line and column.
-type Load func(ctx context.Context, r Revision, now time.Time) ([]resource.Resource, error)
+// Load reads a revision's stack as it is at a moment. It is wired to the desired room; errors name file, line and column.
+type Load func(ctx context.Context, r Revision, now time.Time) (Stack, error)
+
+// Stack is what a revision wants.
+type Stack struct {
+	Resources []resource.Resource
+	// Until is when the same revision may want something else, because of a schedule or of what is looked up outside Git: it is
+	// read again then. Zero: never.
+	Until time.Time
+}
 
 // Kick asks for a pass now. Kicks that come while a pass runs are answered together by the next one.
 type Kick struct {

@@ -4,16 +4,19 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"time"
 
 	"recsysd.dev/recsysd/internal/plan"
-	"recsysd.dev/recsysd/internal/resource"
 )
 
-// stackAt is a revision and the resources of its stack.
+// stackAt is a revision and its stack as it was read.
 type stackAt struct {
 	Revision
-	want []resource.Resource
+	Stack
 }
+
+// holds reports whether the stack still reads the same at now.
+func (s stackAt) holds(now time.Time) bool { return s.Until.IsZero() || now.Before(s.Until) }
 
 // revise finds the stack that the pass is for: that of the newest revision, or, where Git is away or the stack invalid, of the
 // last good one, and says so in the pass.
@@ -31,7 +34,7 @@ func (r *Reconciler) revise(ctx context.Context, p *Pass) error {
 	if err := r.lastGood(ctx, p); err != nil {
 		return fmt.Errorf("there is no revision to go by: %w", errors.Join(p.SourceErr, err))
 	}
-	p.Want, p.using = r.good.want, r.good.Revision
+	p.Want, p.using = r.good.Resources, r.good.Revision
 	if p.Attempted == "" {
 		p.Attempted = p.using.Commit
 	}
@@ -40,21 +43,32 @@ func (r *Reconciler) revise(ctx context.Context, p *Pass) error {
 
 // load makes newest the stack of this pass and of those to come.
 func (r *Reconciler) load(ctx context.Context, p *Pass, newest Revision) error {
-	if r.good.Commit != newest.Commit {
-		want, err := r.read(ctx, newest, p)
+	isNew := r.good.Commit != newest.Commit
+	if isNew || !r.good.holds(p.Start) {
+		stack, err := r.read(ctx, newest, p)
 		if err != nil {
 			return err
 		}
-		r.good = stackAt{newest, want}
+		r.good = stackAt{newest, stack}
+	}
+	if isNew {
 		r.pace.hurry() // what failed may not fail with this one
 	}
-	p.Want, p.using = r.good.want, newest
+	p.Want, p.using = r.good.Resources, newest
 	return nil
 }
 
-// lastGood reads the stack that an earlier process kept, if this one has none yet.
+// lastGood reads the stack that an earlier process kept, if this one has none yet, and reads a stack again whose time has come.
 func (r *Reconciler) lastGood(ctx context.Context, p *Pass) error {
 	if r.good.Commit != "" {
+		if r.good.holds(p.Start) {
+			return nil
+		}
+		stack, err := r.read(ctx, r.good.Revision, p)
+		if err != nil {
+			return fmt.Errorf("the one that was good before: %w", err)
+		}
+		r.good.Stack = stack
 		return nil
 	}
 	kept, ok, err := r.Source.Kept(ctx)
@@ -64,21 +78,21 @@ func (r *Reconciler) lastGood(ctx context.Context, p *Pass) error {
 	if !ok {
 		return errors.New("none was good before")
 	}
-	want, err := r.read(ctx, kept, p)
+	stack, err := r.read(ctx, kept, p)
 	if err != nil {
 		return fmt.Errorf("the one that was good before: %w", err)
 	}
-	r.good = stackAt{kept, want}
+	r.good = stackAt{kept, stack}
 	return nil
 }
 
 // read loads a stack and refuses one that no plan could be made for.
-func (r *Reconciler) read(ctx context.Context, from Revision, p *Pass) ([]resource.Resource, error) {
-	want, err := r.Load(ctx, from, p.Start)
+func (r *Reconciler) read(ctx context.Context, from Revision, p *Pass) (Stack, error) {
+	stack, err := r.Load(ctx, from, p.Start)
 	if err != nil {
-		return nil, err
+		return Stack{}, err
 	}
-	return want, plan.Check(want)
+	return stack, plan.Check(stack.Resources)
 }
 
 // keep marks the pass's revision as good, once.

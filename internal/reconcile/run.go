@@ -124,6 +124,9 @@ func (r *Reconciler) pause(p Pass, waited time.Duration) (pause, awaiting time.D
 	if !r.early.IsZero() {
 		pause = min(pause, max(0, time.Until(r.early)))
 	}
+	if until := time.Until(r.good.Until); until > 0 { // then the stack reads otherwise
+		pause = min(pause, until)
+	}
 	return max(min(pause, interval), breath), awaiting
 }
 

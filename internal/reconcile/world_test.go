@@ -263,12 +263,12 @@ func (g *git) revision(commit string) reconcile.Revision {
 	return reconcile.Revision{Commit: commit, Tree: fs.FS(fstest.MapFS{})}
 }
 
-func (g *git) load(_ context.Context, r reconcile.Revision, _ time.Time) ([]resource.Resource, error) {
+func (g *git) load(_ context.Context, r reconcile.Revision, _ time.Time) (reconcile.Stack, error) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	g.loads++
 	if want := g.stacks[r.Commit]; want != nil {
-		return want, nil
+		return reconcile.Stack{Resources: want}, nil
 	}
-	return nil, errInvalid
+	return reconcile.Stack{}, errInvalid
 }

@@ -248,16 +248,16 @@ func (s *source) Kept(context.Context) (reconcile.Revision, bool, error) {
 }
 
 // load reads a commit's stack, which is sometimes invalid.
-func (h *history) load(_ context.Context, r reconcile.Revision, _ time.Time) ([]resource.Resource, error) {
+func (h *history) load(_ context.Context, r reconcile.Revision, _ time.Time) (reconcile.Stack, error) {
 	for n, want := range h.told {
 		if (*source)(h).revision(n).Commit != r.Commit {
 			continue
 		}
 		if !h.calm && n != h.applied && n%5 == 4 {
-			return nil, fmt.Errorf("stack.yaml:1:1: %w", fs.ErrInvalid)
+			return reconcile.Stack{}, fmt.Errorf("stack.yaml:1:1: %w", fs.ErrInvalid)
 		}
 		h.applied = n
-		return want, nil
+		return reconcile.Stack{Resources: want}, nil
 	}
-	return nil, fmt.Errorf("no commit %s", r.Commit)
+	return reconcile.Stack{}, fmt.Errorf("no commit %s", r.Commit)
 }

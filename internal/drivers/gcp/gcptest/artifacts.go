@@ -30,7 +30,8 @@ type artifacts struct {
 }
 
 type repository struct {
-	pb *artifactregistrypb.Repository
+	pb     *artifactregistrypb.Repository
+	images []*dockerImage // by name and digest
 }
 
 var repositoryIDs = regexp.MustCompile(`^[a-z]([-a-z0-9]{0,61}[a-z0-9])?$`)

@@ -2,11 +2,14 @@ package gcptest
 
 import (
 	"net/http"
+	"strconv"
 	"strings"
 
 	"cloud.google.com/go/artifactregistry/apiv1/artifactregistrypb"
 	"cloud.google.com/go/longrunning/autogen/longrunningpb"
 	locationpb "google.golang.org/genproto/googleapis/cloud/location"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/status"
 	"google.golang.org/protobuf/encoding/protojson"
 	"google.golang.org/protobuf/types/known/fieldmaskpb"
 )
@@ -41,6 +44,11 @@ func (a *artifacts) serveREST(mux *http.ServeMux) {
 		return &artifactregistrypb.DeleteRepositoryRequest{Name: name(r)}, nil
 	}, a.DeleteRepository)
 
+	rest(mux, "GET "+base+repositories+"/{r}/dockerImages", func(r *http.Request, _ []byte) (*artifactregistrypb.ListDockerImagesRequest, error) {
+		size, err := pageSizeOf(r)
+		return &artifactregistrypb.ListDockerImagesRequest{Parent: name(r), PageSize: size, PageToken: r.FormValue("pageToken")}, err
+	}, a.ListDockerImages)
+
 	ops := &operations{a: a}
 	rest(mux, "GET "+base+"/operations/{o}", func(r *http.Request, _ []byte) (*longrunningpb.GetOperationRequest, error) {
 		return &longrunningpb.GetOperationRequest{Name: location(r) + "/operations/" + r.PathValue("o")}, nil
@@ -49,4 +57,16 @@ func (a *artifacts) serveREST(mux *http.ServeMux) {
 	rest(mux, "GET /artifactregistry/v1/projects/{p}/locations", func(r *http.Request, _ []byte) (*locationpb.ListLocationsRequest, error) {
 		return &locationpb.ListLocationsRequest{Name: "projects/" + r.PathValue("p")}, nil
 	}, places.ListLocations)
+}
+
+func pageSizeOf(r *http.Request) (int32, error) {
+	text := r.FormValue("pageSize")
+	if text == "" {
+		return 0, nil
+	}
+	n, err := strconv.ParseInt(text, 10, 32)
+	if err != nil {
+		return 0, status.Errorf(codes.InvalidArgument, "pageSize: %q is not a number", text)
+	}
+	return int32(n), nil
 }

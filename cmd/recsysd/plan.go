@@ -14,7 +14,6 @@ import (
 	"recsysd.dev/recsysd/internal/config"
 	"recsysd.dev/recsysd/internal/drivers"
 	"recsysd.dev/recsysd/internal/gitsource"
-	"recsysd.dev/recsysd/internal/plan"
 	"recsysd.dev/recsysd/internal/reconcile"
 	"recsysd.dev/recsysd/internal/sim"
 	"recsysd.dev/recsysd/internal/view"
@@ -87,7 +86,7 @@ func verdict(pass reconcile.Pass) error {
 		return err
 	}
 	for _, s := range pass.Plan.Steps {
-		if s.Verb != plan.Keep && (s.Verb != plan.Hold || s.Held != plan.Keep) {
+		if s.Differs() {
 			return errDiffers
 		}
 	}

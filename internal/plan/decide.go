@@ -55,7 +55,10 @@ func (d *draft) decideWanted(it *item) Step {
 		return Step{Verb: Hold, Held: Keep, Why: why, Drift: d.differences(it)}
 	}
 	if why, refused := d.restrained(it); why != "" && step.Verb.Writes() {
-		return Step{Verb: Hold, Held: step.Verb, Why: why, Drift: d.differences(it), Rejected: refused}
+		if step.Claim && d.policy.Observe {
+			return hold(Keep, why)
+		}
+		return Step{Verb: Hold, Held: step.Verb, Why: why, Drift: d.differences(it), Rejected: refused, Claim: step.Claim}
 	}
 	return step
 }
@@ -76,6 +79,9 @@ func (d *draft) bring(it *item) Step {
 	case !live.Owned:
 		// Marks are for what is ours: they follow in the next pass.
 		changes := only(live.Diff, func(c resource.Change) bool { return !c.Mark })
+		if len(only(changes, func(c resource.Change) bool { return !c.Owner })) == 0 {
+			return Step{Verb: Update, Why: "is as it should be; will be marked as this stack's, as adopt asks", Drift: changes, Claim: true}
+		}
 		return Step{Verb: Update, Why: "is taken over, as adopt asks", Drift: changes}
 	case len(live.Diff) > 0:
 		return Step{Verb: Update, Why: "differs in " + fields(live.Diff), Drift: live.Diff}

@@ -58,7 +58,15 @@ type Step struct {
 	Within bool
 	// Rejected: a Hold because the provider refused this very spec in this very situation.
 	Rejected bool
-	Entry    string
+	// Claim: an Update that takes over, as adopt asks, what is as it should be in all but recsysd's own marks, or a Hold of
+	// that. It writes, and it is no difference.
+	Claim bool
+	Entry string
+}
+
+// Differs reports whether something is not as it should be: the step changes it, or holds the change back.
+func (s Step) Differs() bool {
+	return s.Verb != Keep && !(s.Verb == Hold && s.Held == Keep) && !s.Claim
 }
 
 // removes reports whether the step takes its resource away for the time being.

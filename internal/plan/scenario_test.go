@@ -93,6 +93,9 @@ func text(p Plan) string {
 		if s.Rejected {
 			b.WriteString(" rejected")
 		}
+		if s.Claim {
+			b.WriteString(" claim")
+		}
 		for i, ref := range s.After {
 			b.WriteString([]string{" after ", ", "}[min(i, 1)] + ref.String())
 		}
@@ -111,7 +114,8 @@ func text(p Plan) string {
 //	stateful permanent  its lifetime; otherwise it is disposable
 //
 // of a wanted one: unprotected adopt observe shared inherits suspend=REASON; of a live one: its state, locked foreign
-// mark=COMMIT detail=TEXT notice=TEXT differs=FIELD, where FIELD! cannot be changed in place and FIELD~ is a mark.
+// mark=COMMIT detail=TEXT notice=TEXT differs=FIELD, where FIELD! cannot be changed in place and FIELD~ is a mark
+// and FIELD@ that of the owner.
 // Of the policy: commit=HASH observe no-prune max-deletes=N destroy suspended=REASON held=REF rejected=REF blind=KIND unlisted=KIND.
 func readScenario(t testing.TB, a *txtar.Archive) scenario {
 	s := scenario{view: View{Blind: map[string]error{}, Unlisted: map[string]error{}}}
@@ -192,8 +196,11 @@ func readLive(t testing.TB, words []string) resource.Observation {
 		case "notice":
 			o.Notices = append(o.Notices, value)
 		case "differs":
-			name := strings.TrimRight(value, "!~")
-			o.Diff = append(o.Diff, resource.Change{Field: name, Want: "a", Have: "b", Recreate: strings.HasSuffix(value, "!"), Mark: strings.HasSuffix(value, "~")})
+			name := strings.TrimRight(value, "!~@")
+			o.Diff = append(o.Diff, resource.Change{
+				Field: name, Want: "a", Have: "b",
+				Recreate: strings.HasSuffix(value, "!"), Mark: strings.HasSuffix(value, "~"), Owner: strings.HasSuffix(value, "@"),
+			})
 		default:
 			if err := o.State.UnmarshalText([]byte(w)); err != nil {
 				t.Fatalf("unknown word %q of a live resource", w)

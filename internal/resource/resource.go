@@ -87,6 +87,7 @@ type Change struct {
 	Want, Have string
 	Recreate   bool   // the provider cannot change it in place
 	Mark       bool   // a note of recsysd's own on the resource: written even while the rest is held
+	Owner      bool   // of the mark that says whose the resource is: no difference in what is not ours yet, but what taking it over writes
 	Manager    string // who set Have, where that is known
 }
 

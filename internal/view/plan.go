@@ -31,6 +31,7 @@ type PlanStep struct {
 	USDPerMonth *Delta   `json:"usdPerMonth"` // null until priced
 	Holds       string   `json:"holds"`       // of a hold: the verb that it holds back, keep if there is no difference
 
+	differs  bool
 	recreate map[string]bool // fields that cannot change in place
 }
 
@@ -50,10 +51,10 @@ type Summary struct {
 	Hold     int `json:"hold"`
 }
 
-// PlanOf shows the plan of a pass.
+// PlanOf shows the plan of a pass. What is only marked as ours is kept as it is, with a notice.
 func PlanOf(p reconcile.Pass) Plan {
 	v := Plan{
-		Stack: p.Stack, Revision: p.Attempted, Steps: []PlanStep{}, Blind: p.Plan.Blind, Notices: p.Plan.Notices,
+		Stack: p.Stack, Revision: p.Attempted, Steps: []PlanStep{}, Blind: p.Plan.Blind, Notices: slices.Clone(p.Plan.Notices),
 	}
 	if v.Blind == nil {
 		v.Blind = map[string]string{}
@@ -66,10 +67,14 @@ func PlanOf(p reconcile.Pass) Plan {
 		plan.Recreate: &v.Summary.Recreate, plan.Delete: &v.Summary.Delete, plan.Hold: &v.Summary.Hold,
 	}
 	for _, s := range p.Plan.Steps {
+		if s.Claim && s.Verb == plan.Update {
+			s.Verb, s.Drift = plan.Keep, nil
+			v.Notices = append(v.Notices, s.Ref.String()+": "+s.Why)
+		}
 		*counters[s.Verb]++
 		step := PlanStep{
 			Kind: s.Ref.Kind, Name: s.Ref.Name, Verb: string(s.Verb), Why: s.Why, Drift: changes(s.Drift),
-			Holds: string(s.Held), recreate: map[string]bool{},
+			Holds: string(s.Held), differs: s.Differs(), recreate: map[string]bool{},
 		}
 		for _, c := range s.Drift {
 			step.recreate[c.Field] = c.Recreate
@@ -99,7 +104,7 @@ func (v Plan) Text(w io.Writer, p Paint) error {
 		if verb.sign == "" {
 			continue
 		}
-		todo = todo || s.Verb != string(plan.Hold) || s.Holds != string(plan.Keep)
+		todo = todo || s.differs
 		fmt.Fprintf(&b, "%s  %s\n", p.as(verb.colour, fmt.Sprintf("%s %-8s %s/%s", verb.sign, s.Verb, s.Kind, plain(s.Name))), plain(s.Why))
 		if err := fields(&b, p, s.Drift, s.recreate); err != nil {
 			return err

@@ -271,3 +271,33 @@ func TestErrorsAreSafeForATerminal(t *testing.T) {
 		}
 	}
 }
+
+// Taking over what is as it should be writes a mark, which is no difference; another difference beside it is.
+func TestWhatIsOnlyMarkedIsNothingToDo(t *testing.T) {
+	claim := plan.Step{
+		Ref: resource.Ref{Kind: "bucket", Name: "acme-data"}, Verb: plan.Update, Usable: true, Claim: true, Why: "will be marked",
+		Drift: []resource.Change{{Field: "labels.recsysd-stack", Want: "recsys", Have: "absent", Owner: true}},
+	}
+	other := plan.Step{Ref: resource.Ref{Kind: "bucket", Name: "acme-logs"}, Verb: plan.Create, Why: "is absent"}
+	for _, c := range []struct {
+		steps  []plan.Step
+		says   string
+		counts Summary
+	}{
+		{[]plan.Step{claim}, "Nothing to do: 1 unchanged.", Summary{Keep: 1}},
+		{[]plan.Step{claim, other}, "1 to create, 1 unchanged.", Summary{Keep: 1, Create: 1}},
+	} {
+		p := reconcile.Pass{Stack: "recsys", Attempted: commitA, Plan: plan.Plan{Steps: c.steps, Notices: make([]string, 0, 4)}}
+		v := PlanOf(p)
+		var b bytes.Buffer
+		if err := v.Text(&b, Paint{}); err != nil {
+			t.Fatal(err)
+		}
+		if v.Summary != c.counts || !strings.Contains(b.String(), c.says) || !strings.Contains(b.String(), "notice: bucket/acme-data: will be marked\n") {
+			t.Errorf("%+v:\n%s\nwant %s", v.Summary, b.String(), c.says)
+		}
+		if p.Plan.Notices[:1][0] != "" {
+			t.Error("the view writes into the pass that it is made from")
+		}
+	}
+}

@@ -55,7 +55,8 @@ func Undeclared(live, declared map[string]string) []string {
 	return notices
 }
 
-// DiffLabels compares the declared labels with the live ones. Keys that want does not have are not compared.
+// DiffLabels compares the declared labels with the live ones. Keys that want does not have are not compared. The labels that say
+// whose a resource is are told apart from the rest.
 func DiffLabels(want, live map[string]string) []resource.Change {
 	var d []resource.Change
 	for _, k := range slices.Sorted(maps.Keys(want)) {
@@ -63,7 +64,7 @@ func DiffLabels(want, live map[string]string) []resource.Change {
 		if ok && have == want[k] {
 			continue
 		}
-		c := resource.Change{Field: FieldLabels + k, Want: labelText(want[k]), Have: "absent"}
+		c := resource.Change{Field: FieldLabels + k, Want: labelText(want[k]), Have: "absent", Owner: k == LabelManagedBy || k == LabelStack}
 		if ok {
 			c.Have = labelText(have)
 		}

@@ -17,7 +17,7 @@ func TestLabels(t *testing.T) {
 	diff := gcp.DiffLabels(want, live)
 	if !slices.Equal(diff, []resource.Change{
 		{Field: "labels.empty", Want: `""`, Have: "absent"},
-		{Field: "labels.recsysd-stack", Want: "recsys", Have: "absent"},
+		{Field: "labels.recsysd-stack", Want: "recsys", Have: "absent", Owner: true},
 		{Field: "labels.team", Want: "ml", Have: "shop"},
 	}) {
 		t.Errorf("only declared keys count, and an empty label is not an absent one: %v", diff)

@@ -1,22 +1,22 @@
 package main
 
 import (
+	"context"
 	"fmt"
-	"os"
-	"path/filepath"
 	"time"
 
 	"github.com/spf13/cobra"
 
 	"recsysd.dev/recsysd/internal/desired"
+	"recsysd.dev/recsysd/internal/gitsource"
 )
 
 func (p *program) checkCommand() *cobra.Command {
 	var environment string
 	c := &cobra.Command{
 		Use: "check FILE", Short: "Validate a stack file, offline", Args: arguments(1, 1),
-		RunE: func(_ *cobra.Command, args []string) error {
-			stack, err := loadFile(args[0], environment)
+		RunE: func(c *cobra.Command, args []string) error {
+			stack, err := loadFile(c.Context(), args[0], environment)
 			if err != nil {
 				return err
 			}
@@ -32,10 +32,16 @@ func (p *program) checkCommand() *cobra.Command {
 }
 
 // loadFile reads a stack file from this machine without any configuration: project and name are what it says.
-func loadFile(file, environment string) (*desired.Stack, error) {
-	return desired.Load(os.DirFS(filepath.Dir(file)), filepath.Base(file), desired.Options{
-		Environment: environment, Offline: true, Now: time.Now(),
-	})
+func loadFile(ctx context.Context, file, environment string) (*desired.Stack, error) {
+	source, err := gitsource.NewFile(file)
+	if err != nil {
+		return nil, err
+	}
+	r, err := source.Fetch(ctx)
+	if err != nil {
+		return nil, err
+	}
+	return desired.Load(r.Tree, source.Name(), desired.Options{Environment: environment, Offline: true, Now: time.Now()})
 }
 
 func (p *program) schemaCommand() *cobra.Command {

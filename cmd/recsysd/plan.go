@@ -24,14 +24,15 @@ func (p *program) planCommand() *cobra.Command {
 		Use: "plan", Short: "Show what a pass would do; never writes", Args: arguments(0, 0),
 		Long: "Show what a pass would do; never writes.\n\nExit status: 0 nothing to do, 1 there are differences, 2 an error or something that could not be observed.",
 	}
-	var file, cloud string
+	var file, cloud, environment string
 	p.configFlag(c)
 	p.stackFlag(c)
 	p.formatFlag(c)
 	c.Flags().StringVar(&file, "file", "", "a local stack file in place of Git's")
 	c.Flags().StringVar(&cloud, "cloud", "", "sim: an empty simulated cloud; needs no configuration")
+	c.Flags().StringVar(&environment, "environment", "", "with --cloud sim: lay environments/NAME.yaml over the file")
 	c.RunE = func(c *cobra.Command, _ []string) error {
-		o, err := p.planned(c.Context(), file, cloud)
+		o, err := p.planned(c.Context(), file, cloud, environment)
 		if err != nil {
 			return err
 		}
@@ -45,8 +46,10 @@ func (p *program) planCommand() *cobra.Command {
 }
 
 // planned is the stack that plan looks at.
-func (p *program) planned(ctx context.Context, file, cloud string) (*once, error) {
+func (p *program) planned(ctx context.Context, file, cloud, environment string) (*once, error) {
 	switch {
+	case cloud == "" && environment != "":
+		return nil, errors.New("--environment goes with --cloud sim; otherwise the configuration says it")
 	case cloud == "":
 		return p.once(ctx, file, true)
 	case cloud != "sim":
@@ -54,13 +57,16 @@ func (p *program) planned(ctx context.Context, file, cloud string) (*once, error
 	case file == "":
 		return nil, errors.New("--cloud sim needs a stack file: --file FILE")
 	}
-	stack, err := loadFile(file, "")
+	stack, err := loadFile(ctx, file, environment)
 	if err != nil {
 		return nil, err
 	}
 	s := config.DefaultStack()
-	s.Name, s.Project = stack.Name, stack.Project
-	source := gitsource.File{Path: file}
+	s.Name, s.Project, s.Environment = stack.Name, stack.Project, environment
+	source, err := gitsource.NewFile(file)
+	if err != nil {
+		return nil, err
+	}
 	o := &once{}
 	o.Stack, o.Source, o.Settings = s.Name, source, settings(s)
 	o.Kinds = drivers.Simulated(&sim.Cloud{}, s.Name, s.Project)

@@ -103,7 +103,10 @@ func (p *program) once(ctx context.Context, file string, readOnly bool) (*once, 
 	o := &once{}
 	path := s.Git.Path
 	if file != "" {
-		local := gitsource.File{Path: file}
+		local, err := gitsource.NewFile(file)
+		if err != nil {
+			return nil, err
+		}
 		o.Source, path = local, local.Name()
 	} else {
 		g := gitConfig(c, s)

@@ -15,25 +15,53 @@ import (
 	"recsysd.dev/recsysd/internal/reconcile"
 )
 
-// File is a reconcile.Source over one local stack file, for plan and apply with --file. The commit is the SHA-256 of its
-// content; the tree is its directory, so manifests and environments beside it are found. Links out of that directory are
-// refused.
-type File struct{ Path string }
+// File is a reconcile.Source over one local stack file, for check, and for plan and apply with --file. The commit is the SHA-256 of
+// its content. The tree is the repository that it lies in, as the daemon would see it, so that what it names elsewhere in
+// the repository is found; outside of one it is the file's directory. Links out of the tree are refused.
+type File struct {
+	given string // how the caller wrote it
+	path  string // absolute
+	root  string // of the tree
+}
 
 var _ reconcile.Source = File{}
 
+// NewFile finds the tree around the stack file at path. That the file is there is seen when it is fetched.
+func NewFile(path string) (File, error) {
+	abs, err := filepath.Abs(path)
+	if err != nil {
+		return File{}, fmt.Errorf("%s: %w", path, err)
+	}
+	f := File{given: path, path: abs, root: filepath.Dir(abs)}
+	for dir := f.root; ; dir = filepath.Dir(dir) {
+		if _, err := os.Lstat(filepath.Join(dir, ".git")); err == nil {
+			f.root = dir
+			return f, nil
+		}
+		if dir == filepath.Dir(dir) {
+			return f, nil
+		}
+	}
+}
+
 // Name is the stack file's path inside the tree.
-func (f File) Name() string { return filepath.Base(f.Path) }
+func (f File) Name() string {
+	name, err := filepath.Rel(f.root, f.path)
+	if err != nil { // it lies under root, so there is a way
+		return filepath.Base(f.path)
+	}
+	return filepath.ToSlash(name)
+}
 
 // Fetch reads the file anew. What the tree then shows of it is what was hashed, even if it is changed meanwhile.
 func (f File) Fetch(context.Context) (reconcile.Revision, error) {
-	root, err := os.OpenRoot(filepath.Dir(f.Path))
+	root, err := os.OpenRoot(f.root)
 	if err != nil {
 		return reconcile.Revision{}, err
 	}
 	content, err := f.read(root)
 	if err != nil {
-		return reconcile.Revision{}, errors.Join(fmt.Errorf("%s: %w", f.Path, cause(err)), root.Close())
+		return reconcile.Revision{}, errors.Join(fmt.Errorf("%s: %w", f.given, cause(err)), root.Close())
 	}
 	sum := sha256.Sum256(content)
 	// The tree holds the root, which is closed when nobody has the tree any more.

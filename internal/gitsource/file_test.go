@@ -22,7 +22,7 @@ func TestFile(t *testing.T) {
 	ok(t, os.Symlink("../../secret", filepath.Join(dir, "k8s", "out.yaml")))
 	ok(t, os.Symlink("../../secret", filepath.Join(dir, "leaves.yaml")))
 
-	f := File{Path: path}
+	f := must(NewFile(path))(t)
 	r := must(f.Fetch(t.Context()))(t)
 	wantContent(t, r, fmt.Sprintf("%x", sha256.Sum256([]byte("one"))), "one")
 	if f.Name() != "stack.yaml" {
@@ -57,7 +57,31 @@ func TestFile(t *testing.T) {
 	for name, says := range map[string]string{
 		"absent.yaml": "no such file", "k8s": "is not a file", "leaves.yaml": "escapes", "large.yaml": "8 MiB", "nowhere/x.yaml": "no such file",
 	} {
-		_, err := File{Path: filepath.Join(dir, name)}.Fetch(t.Context())
+		_, err := must(NewFile(filepath.Join(dir, name)))(t).Fetch(t.Context())
 		wantError(t, err, filepath.Dir(filepath.Join(dir, name)), says)
+	}
+}
+
+// Within a repository the tree is the whole of it, as the daemon sees it; a worktree's .git is a file.
+func TestFileInARepository(t *testing.T) {
+	for reason, mark := range map[string]func(string) error{
+		"a repository": func(path string) error { return os.Mkdir(path, 0o755) },
+		"a worktree":   func(path string) error { return os.WriteFile(path, []byte("gitdir: elsewhere"), 0o600) },
+	} {
+		repo := t.TempDir()
+		ok(t, mark(filepath.Join(repo, ".git")))
+		ok(t, os.MkdirAll(filepath.Join(repo, "deploy", "team"), 0o755))
+		ok(t, os.WriteFile(filepath.Join(repo, "deploy", "team", "stack.yaml"), []byte("one"), 0o600))
+		ok(t, os.WriteFile(filepath.Join(repo, "deploy", "shared.yaml"), []byte("shared"), 0o600))
+		f := must(NewFile(filepath.Join(repo, "deploy", "team", "stack.yaml")))(t)
+		if f.Name() != "deploy/team/stack.yaml" {
+			t.Errorf("%s: Name is %q", reason, f.Name())
+		}
+		r := must(f.Fetch(t.Context()))(t)
+		for name, want := range map[string]string{f.Name(): "one", "deploy/shared.yaml": "shared"} {
+			if got, err := fs.ReadFile(r.Tree, name); err != nil || string(got) != want {
+				t.Errorf("%s: %s is %q, %v", reason, name, got, err)
+			}
+		}
 	}
 }

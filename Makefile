@@ -2,9 +2,10 @@
 VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
 LDFLAGS := -s -w -X main.version=$(VERSION)
 STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.8.2
+FUZZTIME ?= 1m
 GOVULNCHECK := golang.org/x/vuln/cmd/govulncheck@v1.9.0
 
-.PHONY: build test race lint vuln bench setup
+.PHONY: build test race fuzz lint vuln bench setup
 
 build: ## bin/recsysd: static, stripped
 	CGO_ENABLED=0 go build -trimpath -ldflags '$(LDFLAGS)' -o bin/recsysd ./cmd/recsysd
@@ -17,6 +18,9 @@ test: setup
 
 race: setup ## the rooms' tests under the race detector; test/ starts programs, which it does not reach
 	go test -race -timeout 40m ./cmd/... ./examples/... ./internal/...
+
+fuzz: ## every fuzz target, each for FUZZTIME
+	./test/fuzz $(FUZZTIME)
 
 lint:
 	@test -z "$$(gofmt -l cmd examples internal test)" || { gofmt -l cmd examples internal test; exit 1; }

@@ -99,6 +99,57 @@ func FuzzLoad(f *testing.F) {
 	})
 }
 
+// FuzzOverlay: whatever an environment lays over a good stack, what comes of it is a stack again or mistakes with their places; and
+// the same overlay gives the same.
+func FuzzOverlay(f *testing.F) {
+	example, err := os.ReadFile("../../examples/stack.yaml")
+	if err != nil {
+		f.Fatal(err)
+	}
+	names, err := filepath.Glob("../../examples/team/environments/*.yaml")
+	if err != nil || len(names) == 0 {
+		f.Fatalf("no overlays among the examples: %v", err)
+	}
+	for _, name := range names {
+		data, err := os.ReadFile(name)
+		if err != nil {
+			f.Fatal(err)
+		}
+		f.Add(data)
+	}
+	for _, over := range []string{
+		"name: other\nworkloads: {redis: null}\n", "workloads: null\nsecrets: null\n", "buckets: {data: null, more: {}}\n", "vars: {tag: ${name}}\n",
+		"workloads: {api: {uses: [], env: null, replicas: 3}}\n", "labels: [a]\n", "apiVersion: null\n", "project: {}\n", "a: null\n", "environments: {e: {}}\n",
+	} {
+		f.Add([]byte(over))
+	}
+	f.Fuzz(func(t *testing.T, over []byte) {
+		tree := one(example)
+		tree["environments/e.yaml"] = &fstest.MapFile{Data: over}
+		load := func() (*desired.Stack, error) {
+			return desired.Load(tree, "stack.yaml", desired.Options{Environment: "e", Offline: true})
+		}
+		s, err := load()
+		again, errAgain := load()
+		if fmt.Sprint(err) != fmt.Sprint(errAgain) {
+			t.Fatalf("once:\n%v\nand once:\n%v", err, errAgain)
+		}
+		if err != nil {
+			for line := range strings.Lines(err.Error()) {
+				if strings.Count(line, ":") < 3 {
+					t.Errorf("no place in %q", line)
+				}
+			}
+			return
+		}
+		for i, r := range s.Resources {
+			if r.Ref != again.Resources[i].Ref || r.Hash != again.Resources[i].Hash {
+				t.Errorf("once %s (%s) and once %s (%s)", r.Ref, r.Hash, again.Resources[i].Ref, again.Resources[i].Hash)
+			}
+		}
+	})
+}
+
 func BenchmarkLoad(b *testing.B) {
 	b.ReportAllocs()
 	tree := os.DirFS("../../examples")

@@ -56,6 +56,9 @@ func (b *builder) labels(entry *field, path string) {
 	if mode := entry.value.get("mode"); mode == nil || mode.text != "observe" {
 		labels.imply(cloudManagedBy, managedBy, entry.at)
 		labels.imply(cloudStack, b.top.get("name").text, entry.at)
+		if ns := b.namespaceText(); strings.HasPrefix(path, "buckets.") && namespaceOK.MatchString(ns) {
+			labels.imply(cloudNamespace, ns, entry.at)
+		}
 	}
 }
 

@@ -10,6 +10,7 @@ import (
 	"recsysd.dev/recsysd/internal/desired"
 	"recsysd.dev/recsysd/internal/drivers/bucket"
 	"recsysd.dev/recsysd/internal/drivers/cluster"
+	"recsysd.dev/recsysd/internal/drivers/gcp"
 	"recsysd.dev/recsysd/internal/drivers/kube"
 	"recsysd.dev/recsysd/internal/resource"
 )
@@ -71,7 +72,7 @@ registries: {images: {location: europe}}
 		t.Errorf("a cluster takes the stack's region, and nothing that was not said: %+v", c)
 	}
 	data := find(t, s, "bucket/acme-recsys-data")
-	want := map[string]string{"team": "ml", "tier": "two", "managed-by": "recsysd", "recsysd-stack": "recsys"}
+	want := map[string]string{"team": "ml", "tier": "two", "managed-by": "recsysd", "recsysd-stack": "recsys", "recsysd-namespace": "recsys"}
 	if got := data.Spec.(bucket.Spec).Labels; !reflect.DeepEqual(got, want) {
 		t.Errorf("labels: own over common, and the owner's marks: got %v, want %v", got, want)
 	}
@@ -194,9 +195,9 @@ workloads:
 `})
 	spec := find(t, s, "bucket/acme-recsys-data").Spec.(bucket.Spec)
 	want := []bucket.Grant{
-		{Namespace: "ml", ServiceAccount: "a", Role: "roles/storage.objectViewer"},
-		{Namespace: "ml", ServiceAccount: "a", Role: "roles/storage.objectUser", Prefix: "out/"},
-		{Namespace: "ml", ServiceAccount: "b", Role: "roles/storage.objectAdmin"},
+		{Principal: gcp.Principal{Namespace: "ml", Account: "a"}, Role: "roles/storage.objectViewer"},
+		{Principal: gcp.Principal{Namespace: "ml", Account: "a"}, Role: "roles/storage.objectUser", Prefix: "out/"},
+		{Principal: gcp.Principal{Namespace: "ml", Account: "b"}, Role: "roles/storage.objectAdmin"},
 	}
 	if !reflect.DeepEqual(spec.Grants, want) || spec.Namespace != "ml" {
 		t.Errorf("grants of namespace %q: %+v", spec.Namespace, spec.Grants)

@@ -21,12 +21,15 @@ type (
 	object      = kube.Object
 	definitions = kube.Definitions
 	grant       = bucket.Grant
+	bucketEntry = entry[bucket.Spec]
+	principal   = gcp.Principal
 )
 
 // Marks of ownership and of handling, in the cloud and on Kubernetes objects.
 const (
 	cloudManagedBy = gcp.LabelManagedBy
 	cloudStack     = gcp.LabelStack
+	cloudNamespace = gcp.LabelNamespace
 	managedBy      = gcp.ManagedBy
 
 	labelStack   = kube.LabelStack

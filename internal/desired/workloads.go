@@ -85,12 +85,10 @@ func (b *builder) setting(name, path string) (workload.Setting, []resource.Need)
 			}
 			continue
 		}
-		g := grant{Namespace: s.Namespace, ServiceAccount: name, Role: use.Role(), Prefix: use.Prefix}
-		if slices.Contains(e.Spec.Grants, g) {
+		if !b.allow(e, b.principal(name), use.Role(), use.Prefix) {
 			b.p.add(b.at(at), at, "the same access stands here twice")
 			continue
 		}
-		e.Spec.Grants = append(e.Spec.Grants, g)
 		need(e.Spec.Ref())
 	}
 	return s, compactNeeds(after)

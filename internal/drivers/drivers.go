@@ -55,7 +55,11 @@ func Kinds(ctx context.Context, c Config) (Set, error) {
 		return Set{}, fmt.Errorf("clusters: %w", err)
 	}
 	set.close = append(set.close, clusters.Close)
-	buckets, err := bucket.New(ctx, c.GCP, c.Stack)
+	who, err := gcp.NewPrincipals(ctx, c.GCP)
+	if err != nil {
+		return Set{}, errors.Join(err, set.Close())
+	}
+	buckets, err := bucket.New(ctx, c.GCP, c.Stack, who)
 	if err != nil {
 		return Set{}, errors.Join(fmt.Errorf("buckets: %w", err), set.Close())
 	}

@@ -68,8 +68,8 @@ func sample(stack string) func(n int) bucket.Spec {
 			Labels:    map[string]string{gcp.LabelManagedBy: gcp.ManagedBy, gcp.LabelStack: stack, "team": "ml"},
 			Namespace: "recsys",
 			Grants: []bucket.Grant{
-				{Namespace: "recsys", ServiceAccount: "api", Role: "roles/storage.objectViewer"},
-				{Namespace: "recsys", ServiceAccount: "mlflow", Role: "roles/storage.objectUser"},
+				{Principal: gcp.Principal{Namespace: "recsys", Account: "api"}, Role: "roles/storage.objectViewer"},
+				{Principal: gcp.Principal{Namespace: "recsys", Account: "mlflow"}, Role: "roles/storage.objectUser"},
 			},
 		}
 	}
@@ -88,7 +88,7 @@ func serve(t *testing.T) *gcptest.Server {
 
 func driver(t *testing.T, cloud *gcptest.Server, stack string) *bucket.Driver {
 	t.Helper()
-	d, err := bucket.New(t.Context(), cloud.Config(), stack)
+	d, err := bucket.New(t.Context(), cloud.Config(), stack, principals(t, cloud.Config()))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -110,4 +110,13 @@ func switches(cloud *gcptest.Server) func(method string) func(bool) {
 			}
 		}
 	}
+}
+
+func principals(t *testing.T, config gcp.Config) *gcp.Principals {
+	t.Helper()
+	who, err := gcp.NewPrincipals(t.Context(), config)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return who
 }

@@ -10,7 +10,7 @@ import (
 	"recsysd.dev/recsysd/internal/resource"
 )
 
-// Names of the fields in a Change. That of a service account's grants is "grants.NAMESPACE/NAME".
+// Names of the fields in a Change. That of a service account's grants is "grants.NAMESPACE/NAME", or "grants.EMAIL".
 const (
 	fieldProject      = "project"
 	fieldLocation     = "location"
@@ -96,8 +96,7 @@ func grantsText(grants []Grant) string {
 func grantsByAccount(grants []Grant) map[string][]Grant {
 	by := map[string][]Grant{}
 	for _, g := range grants {
-		account := g.Namespace + "/" + g.ServiceAccount
-		by[account] = append(by[account], g)
+		by[g.Principal.String()] = append(by[g.Principal.String()], g)
 	}
 	return by
 }

@@ -12,7 +12,6 @@ import (
 	"cloud.google.com/go/storage"
 	"github.com/googleapis/gax-go/v2"
 	"golang.org/x/sync/errgroup"
-	"google.golang.org/api/cloudresourcemanager/v3"
 	"google.golang.org/api/iterator"
 	"google.golang.org/api/option"
 
@@ -24,16 +23,15 @@ import (
 type Driver struct {
 	stack, project string
 	client         *storage.Client
-	projects       *cloudresourcemanager.ProjectsService
+	who            *gcp.Principals
 	emptyFor       time.Duration
 
 	mu       sync.Mutex
-	number   uint64         // of the project; 0: not known yet
 	emptying map[string]int // objects deleted so far, by bucket; for people only
 }
 
-// New makes the driver of stack's buckets. It connects to nothing yet.
-func New(ctx context.Context, c gcp.Config, stack string) (*Driver, error) {
+// New makes the driver of stack's buckets. It connects to nothing yet. who may be shared with other kinds.
+func New(ctx context.Context, c gcp.Config, stack string, who *gcp.Principals) (*Driver, error) {
 	opts, err := c.HTTP(ctx, gcp.Storage)
 	if err != nil {
 		return nil, err
@@ -49,17 +47,7 @@ func New(ctx context.Context, c gcp.Config, stack string) (*Driver, error) {
 		storage.WithMaxAttempts(3), storage.WithBackoff(gax.Backoff{Initial: 200 * time.Millisecond, Max: time.Second}),
 		storage.WithErrorFunc(func(err error) bool { return !errors.Is(err, context.DeadlineExceeded) && storage.ShouldRetry(err) }),
 	)
-	opts, err = c.HTTP(ctx, gcp.ResourceManager)
-	if err != nil {
-		return nil, err
-	}
-	manager, err := cloudresourcemanager.NewService(ctx, opts...)
-	if err != nil {
-		return nil, fmt.Errorf("resource manager client: %w", err)
-	}
-	return &Driver{
-		stack: stack, project: c.Project, client: client, projects: manager.Projects, emptyFor: emptyFor, emptying: map[string]int{},
-	}, nil
+	return &Driver{stack: stack, project: c.Project, client: client, who: who, emptyFor: emptyFor, emptying: map[string]int{}}, nil
 }
 
 // Close lets go of the connections.
@@ -117,9 +105,7 @@ func (d *Driver) list(ctx context.Context) (map[string]*storage.BucketAttrs, err
 			return nil, explain("buckets.list", err)
 		}
 		buckets[attrs.Name] = attrs
-		d.mu.Lock()
-		d.number = attrs.ProjectNumber
-		d.mu.Unlock()
+		d.who.Learn(attrs.ProjectNumber)
 	}
 }
 
@@ -139,18 +125,21 @@ func (d *Driver) look(ctx context.Context, want Spec, attrs *storage.BucketAttrs
 			return unknown(explainGet(err))
 		}
 	}
-	p, err := d.pool(ctx)
+	l := d.live(attrs)
+	if former := attrs.Labels[gcp.LabelNamespace]; l.Owned && former != want.Namespace {
+		l.Spec.seen.formerly = former
+	}
+	o, err := d.insiders(ctx, want, l.Spec.seen.formerly)
 	if err != nil {
 		return unknown(err)
 	}
-	l := d.live(attrs)
 	l.Notices = gcp.Undeclared(attrs.Labels, want.Labels)
 	l.Spec.Labels = gcp.Declared(l.Spec.Labels, want.Labels)
-	if attrs.ProjectNumber != p.number {
+	if attrs.ProjectNumber != o.pool.Number {
 		l.Spec.Project, l.Owned = fmt.Sprint(attrs.ProjectNumber), false
 		return &l
 	}
-	l.Spec.Namespace = want.Namespace
+	l.Spec.Namespace, l.Spec.Accounts = want.Namespace, want.Accounts
 	if want.Namespace == "" {
 		return &l
 	}
@@ -158,7 +147,7 @@ func (d *Driver) look(ctx context.Context, want Spec, attrs *storage.BucketAttrs
 	switch {
 	case err == nil:
 		var others []string
-		l.Spec.Grants, others = grantsIn(policy, want.Name, p, want.Namespace)
+		l.Spec.Grants, others = grantsIn(policy, want.Name, o)
 		for _, o := range others {
 			l.Notices = append(l.Notices, "access that is not the stack's, left alone: "+o)
 		}
@@ -180,26 +169,6 @@ func (d *Driver) live(attrs *storage.BucketAttrs) resource.Live[Spec] {
 		l.State, l.Detail = resource.Pending, fmt.Sprintf("emptying: %d objects deleted so far", n)
 	}
 	return l
-}
-
-// pool needs the project's number. It is asked for once; a list of buckets that is not empty has told it already.
-func (d *Driver) pool(ctx context.Context) (pool, error) {
-	d.mu.Lock()
-	number := d.number
-	d.mu.Unlock()
-	if number == 0 {
-		p, err := d.projects.Get("projects/" + d.project).Context(ctx).Do()
-		if err != nil {
-			return pool{}, gcp.Explain("cloudresourcemanager.projects.get", err)
-		}
-		if _, err := fmt.Sscanf(p.Name, "projects/%d", &number); err != nil || number == 0 {
-			return pool{}, fmt.Errorf("project %s has no number: %q", d.project, p.Name)
-		}
-		d.mu.Lock()
-		d.number = number
-		d.mu.Unlock()
-	}
-	return pool{project: d.project, number: number}, nil
 }
 
 // emptied and setEmptying keep how far an emptying has come; 0 forgets it.

@@ -252,7 +252,7 @@ func TestToken(t *testing.T) {
 	config := cloud.Config()
 	config.AccessTokenFile = file
 	t.Setenv("GOOGLE_APPLICATION_CREDENTIALS", filepath.Join(t.TempDir(), "none"))
-	d, err := bucket.New(t.Context(), config, "recsys")
+	d, err := bucket.New(t.Context(), config, "recsys", principals(t, config))
 	must(t, err)
 	t.Cleanup(func() { _ = d.Close() })
 	must(t, d.Create(t.Context(), plain()))

@@ -9,7 +9,6 @@ import (
 	"google.golang.org/api/googleapi"
 
 	"recsysd.dev/recsysd/internal/drivers/gcp"
-	"recsysd.dev/recsysd/internal/resource"
 )
 
 // code is the HTTP status of Google's answer; 0 if err is no answer.
@@ -33,10 +32,10 @@ func explain(op string, err error) error {
 	return e
 }
 
-// explainPolicy is explain for a policy that was written. A project's identity pool comes with its first cluster and never goes again.
+// explainPolicy is explain for a policy that was written.
 func explainPolicy(err error) error {
-	if code(err) == http.StatusBadRequest && strings.Contains(err.Error(), "Identity Pool does not exist") {
-		return fmt.Errorf("grants need the project's workload identity pool, which comes with its first cluster: %w", resource.ErrUnavailable)
+	if waits := gcp.MemberMissing(err); waits != nil {
+		return waits
 	}
 	return explain("buckets.setIamPolicy", err)
 }

@@ -26,9 +26,9 @@ const (
 func granted() bucket.Spec {
 	s := plain()
 	s.Grants = []bucket.Grant{
-		{Namespace: "recsys", ServiceAccount: "api", Role: viewer, Prefix: "models/"},
-		{Namespace: "recsys", ServiceAccount: "mlflow", Role: user, Prefix: "mlflow/"},
-		{Namespace: "recsys", ServiceAccount: "trainer", Role: user},
+		{Principal: gcp.Principal{Namespace: "recsys", Account: "api"}, Role: viewer, Prefix: "models/"},
+		{Principal: gcp.Principal{Namespace: "recsys", Account: "mlflow"}, Role: user, Prefix: "mlflow/"},
+		{Principal: gcp.Principal{Namespace: "recsys", Account: "trainer"}, Role: user},
 	}
 	return s
 }

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"fmt"
+	"maps"
 	"slices"
 	"strconv"
 	"strings"
@@ -11,19 +12,50 @@ import (
 	"cloud.google.com/go/iam"
 	"cloud.google.com/go/iam/apiv1/iampb"
 	"google.golang.org/genproto/googleapis/type/expr"
+
+	"recsysd.dev/recsysd/internal/drivers/gcp"
 )
 
-// pool is the workload identity pool of a project, to which every cluster of it belongs.
-type pool struct {
-	project string
-	number  uint64
+// insiders tells the members of a policy that are the stack's own business from all others.
+type insiders struct {
+	pool       gcp.Pool
+	namespaces []string // whose Kubernetes service accounts are ours
+	accounts   map[string]bool
 }
 
-// subjects is what the principals of a namespace's service accounts begin with. The project's number stands in the path, its
-// id in the pool's name; Google accepts them swapped, and the grant then never matches.
-func (p pool) subjects(namespace string) string {
-	return fmt.Sprintf("principal://iam.googleapis.com/projects/%d/locations/global/workloadIdentityPools/%s.svc.id.goog/subject/ns/%s/sa/",
-		p.number, p.project, namespace)
+// insiders of a bucket are the service accounts of the stack's namespace, and of the one that it had before, and the Google service
+// accounts that the stack wants or that carry its mark.
+func (d *Driver) insiders(ctx context.Context, want Spec, formerly string) (insiders, error) {
+	p, err := d.who.Pool(ctx)
+	if err != nil {
+		return insiders{}, err
+	}
+	o := insiders{pool: p, accounts: map[string]bool{}}
+	for _, ns := range []string{want.Namespace, formerly} {
+		if ns != "" {
+			o.namespaces = append(o.namespaces, ns)
+		}
+	}
+	maps.Copy(o.accounts, d.who.Own(ctx))
+	for _, email := range want.Accounts {
+		o.accounts[email] = true
+	}
+	return o, nil
+}
+
+// grant is what a member of a binding comes to, if it is ours.
+func (o insiders) grant(bucket, member string, b *iampb.Binding) (g Grant, ok bool) {
+	who, gone, ok := o.pool.Principal(member)
+	if !ok || who.Namespace == "" && !o.accounts[who.Account] || who.Namespace != "" && !slices.Contains(o.namespaces, who.Namespace) {
+		return Grant{}, false
+	}
+	g = Grant{Principal: who, Role: b.Role, Gone: gone}
+	if e := b.GetCondition().GetExpression(); e != "" {
+		if g.Prefix, ok = prefixOf(bucket, e); !ok {
+			g.Condition = e
+		}
+	}
+	return g, true
 }
 
 // condition limits a grant on bucket to the objects under prefix, and to listing them: a listing is asked of the
@@ -45,26 +77,16 @@ func prefixOf(bucket, expression string) (prefix string, ok bool) {
 // objects is what the names of a bucket's objects begin with in a condition.
 func objects(bucket string) string { return "projects/_/buckets/" + bucket + "/objects/" }
 
-// grantsIn are the grants of policy to service accounts of namespace, which are ours whoever made them, and the rest in words.
-func grantsIn(policy *iam.Policy3, bucket string, p pool, namespace string) (grants []Grant, others []string) {
-	ours := p.subjects(namespace)
+// grantsIn are the grants of policy that are ours whoever made them, and the rest in words.
+func grantsIn(policy *iam.Policy3, bucket string, o insiders) (grants []Grant, others []string) {
 	for _, b := range policy.Bindings {
 		var foreign []string
 		for _, member := range b.Members {
-			account, ok := strings.CutPrefix(member, ours)
-			if !ok {
-				if !convenience(member) {
-					foreign = append(foreign, member)
-				}
-				continue
+			if g, ok := o.grant(bucket, member, b); ok {
+				grants = append(grants, g)
+			} else if !convenience(member) {
+				foreign = append(foreign, member)
 			}
-			g := Grant{Namespace: namespace, ServiceAccount: account, Role: b.Role}
-			if e := b.GetCondition().GetExpression(); e != "" {
-				if g.Prefix, ok = prefixOf(bucket, e); !ok {
-					g.Condition = e
-				}
-			}
-			grants = append(grants, g)
 		}
 		if len(foreign) > 0 {
 			others = append(others, b.Role+" to "+strings.Join(sortedSet(foreign), ", "))
@@ -80,14 +102,13 @@ func convenience(member string) bool {
 }
 
 func compareGrants(a, b Grant) int {
-	return cmp.Or(cmp.Compare(a.Namespace, b.Namespace), cmp.Compare(a.ServiceAccount, b.ServiceAccount),
-		cmp.Compare(a.Role, b.Role), cmp.Compare(a.Prefix, b.Prefix), cmp.Compare(a.Condition, b.Condition))
+	return cmp.Or(cmp.Compare(a.Namespace, b.Namespace), cmp.Compare(a.Account, b.Account), cmp.Compare(a.Role, b.Role),
+		cmp.Compare(a.Prefix, b.Prefix), cmp.Compare(a.Condition, b.Condition), cmp.Compare(a.Gone, b.Gone))
 }
 
 // merge makes policy hold exactly want of what is ours; every other member and condition stays as it is. It reports whether
 // anything had to change.
-func merge(policy *iam.Policy3, want Spec, p pool) bool {
-	ours := p.subjects(want.Namespace)
+func merge(policy *iam.Policy3, want Spec, o insiders) bool {
 	missing := map[Grant]bool{}
 	for _, g := range want.Grants {
 		missing[g] = true
@@ -97,14 +118,8 @@ func merge(policy *iam.Policy3, want Spec, p pool) bool {
 	for _, b := range policy.Bindings {
 		var members []string
 		for _, member := range b.Members {
-			account, isOurs := strings.CutPrefix(member, ours)
-			if isOurs {
-				g := Grant{Namespace: want.Namespace, ServiceAccount: account, Role: b.Role}
-				known := true
-				if e := b.GetCondition().GetExpression(); e != "" {
-					g.Prefix, known = prefixOf(want.Name, e)
-				}
-				if !known || !missing[g] { // unwanted, or there twice under two titles
+			if g, isOurs := o.grant(want.Name, member, b); isOurs {
+				if !missing[g] { // unwanted, or there twice under two titles
 					changed = true
 					continue
 				}
@@ -120,7 +135,7 @@ func merge(policy *iam.Policy3, want Spec, p pool) bool {
 	for _, g := range want.Grants {
 		if missing[g] {
 			delete(missing, g)
-			policy.Bindings = addMember(policy.Bindings, want.Name, g, p.subjects(g.Namespace)+g.ServiceAccount)
+			policy.Bindings = addMember(policy.Bindings, want.Name, g, o.pool.Member(g.Principal))
 			changed = true
 		}
 	}
@@ -151,8 +166,8 @@ func title(prefix string) string {
 }
 
 // setGrants brings the bucket's policy to want's grants: read, merge, write under the etag that was read.
-func (d *Driver) setGrants(ctx context.Context, want Spec) error {
-	p, err := d.pool(ctx)
+func (d *Driver) setGrants(ctx context.Context, want Spec, formerly string) error {
+	o, err := d.insiders(ctx, want, formerly)
 	if err != nil {
 		return err
 	}
@@ -161,7 +176,7 @@ func (d *Driver) setGrants(ctx context.Context, want Spec) error {
 	if err != nil {
 		return explain("buckets.getIamPolicy", err)
 	}
-	if !merge(policy, want, p) {
+	if !merge(policy, want, o) {
 		return nil
 	}
 	if err := handle.SetPolicy(ctx, policy); err != nil {

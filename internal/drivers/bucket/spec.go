@@ -30,8 +30,9 @@ type Spec struct {
 	Estimate                 string            `yaml:"estimate" doc:"Bytes that are expected to be stored, for the price while no live size is known."`
 	Labels                   map[string]string `yaml:"labels" doc:"Labels of the bucket; other labels on it are left alone."`
 
-	Namespace string  `yaml:"-"` // the stack's own; a grant to a principal of another is not ours
-	Grants    []Grant `yaml:"-"` // to the workloads of Namespace, from their storage entries
+	Namespace string   `yaml:"-"`                   // the stack's own; a grant to a principal of another is not ours
+	Accounts  []string `yaml:"-" json:",omitempty"` // e-mails of the Google service accounts that the stack wants; grants to those are ours too
+	Grants    []Grant  `yaml:"-"`                   // to the workloads of Namespace or their Google service accounts, from their storage entries and roles
 
 	// Project is the number of the project that has the bucket where that is not the stack's own; never wanted.
 	Project string `yaml:"-" json:",omitempty"`
@@ -43,6 +44,7 @@ type Spec struct {
 type seen struct {
 	metageneration int64
 	created        time.Time
+	formerly       string // the namespace whose principals were ours when the bucket was last marked, if it is another by now
 }
 
 // Rule is one lifecycle rule: the action is taken for objects that meet every condition.
@@ -57,15 +59,16 @@ type Rule struct {
 	Other string `yaml:"-" json:",omitempty"`
 }
 
-// Grant lets one Kubernetes service account use the bucket, or the objects under a prefix of it.
+// Grant lets one service account use the bucket, or the objects under a prefix of it.
 type Grant struct {
-	Namespace      string
-	ServiceAccount string
-	Role           string // in full, such as roles/storage.objectViewer
-	Prefix         string `json:",omitempty"` // "" is the whole bucket
+	gcp.Principal
+	Role   string // in full, such as roles/storage.objectViewer
+	Prefix string `json:",omitempty"` // "" is the whole bucket
 
-	// Condition is one that recsysd would not write. Only a live grant has it, so it never equals a wanted one.
+	// Condition is one that recsysd would not write, and Gone the unique id of an account that was deleted. Only a live grant has
+	// them, so it never equals a wanted one.
 	Condition string `json:",omitempty"`
+	Gone      string `json:",omitempty"`
 }
 
 // Ref is bucket/NAME.
@@ -128,6 +131,8 @@ func (r Rule) String() string {
 // String is the grant without the service account, such as "roles/storage.objectViewer on models/".
 func (g Grant) String() string {
 	switch {
+	case g.Gone != "":
+		return g.Role + " of a deleted account, uid " + g.Gone
 	case g.Condition != "":
 		return g.Role + " if " + g.Condition
 	case g.Prefix != "":

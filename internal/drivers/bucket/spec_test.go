@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"recsysd.dev/recsysd/internal/drivers/bucket"
+	"recsysd.dev/recsysd/internal/drivers/gcp"
 	"recsysd.dev/recsysd/internal/resource"
 )
 
@@ -31,7 +32,7 @@ func TestDiff(t *testing.T) {
 			"lifecycle delete when age 1d|delete when age 1d and live"},
 		{"of labels only the declared keys are ours, and empty is not absent", bucket.Spec{Labels: map[string]string{"a": "", "b": "1"}}, bucket.Spec{Labels: map[string]string{"b": "2", "c": "3"}}, `labels.a ""|absent, labels.b 1|2`},
 		{"the permission to destroy is a mark", bucket.Spec{ForceDestroy: true}, bucket.Spec{}, "forceDestroy* true|false"},
-		{"grants are told by account, and are a set", bucket.Spec{Grants: []bucket.Grant{{"n", "a", "r2", "", ""}, {"n", "a", "r1", "p/", ""}, {"n", "b", "r1", "", ""}}}, bucket.Spec{Grants: []bucket.Grant{{"n", "a", "r1", "p/", ""}, {"n", "a", "r2", "", ""}, {"n", "c", "r1", "", "x"}}},
+		{"grants are told by account, and are a set", bucket.Spec{Grants: []bucket.Grant{{Principal: gcp.Principal{Namespace: "n", Account: "a"}, Role: "r2"}, {Principal: gcp.Principal{Namespace: "n", Account: "a"}, Role: "r1", Prefix: "p/"}, {Principal: gcp.Principal{Namespace: "n", Account: "b"}, Role: "r1"}}}, bucket.Spec{Grants: []bucket.Grant{{Principal: gcp.Principal{Namespace: "n", Account: "a"}, Role: "r1", Prefix: "p/"}, {Principal: gcp.Principal{Namespace: "n", Account: "a"}, Role: "r2"}, {Principal: gcp.Principal{Namespace: "n", Account: "c"}, Role: "r1", Condition: "x"}}},
 			"grants.n/b r1|none, grants.n/c none|r1 if x"},
 		{"another project's bucket is never ours", bucket.Spec{}, bucket.Spec{Project: "42"}, "project! the stack's own|number 42"},
 	}
@@ -84,7 +85,7 @@ func TestValidate(t *testing.T) {
 		{"no versions", rule(bucket.Rule{Action: "delete", NewerVersions: new(int64(0))}), "lifecycle[0]: newerVersions: 0 is out of range; 1 to 36500"},
 		{"a path is not a prefix", rule(bucket.Rule{Action: "delete", AgeDays: age, Prefixes: []string{"/tmp/"}}), `lifecycle[0]: prefixes[0]: "/tmp/": object names do not begin with a slash`},
 		{"recsysd's own mark", bucket.Spec{Labels: map[string]string{"recsysd-force-destroy": "true"}}, `labels: key "recsysd-force-destroy": set by recsysd alone; say forceDestroy: true`},
-		{"a prefix needs uniform access", bucket.Spec{UniformBucketLevelAccess: new(false), Grants: []bucket.Grant{{ServiceAccount: "api", Prefix: "models/"}}}, "uniformBucketLevelAccess: false, but the prefix models/ of api can be granted only with uniform access"},
+		{"a prefix needs uniform access", bucket.Spec{UniformBucketLevelAccess: new(false), Grants: []bucket.Grant{{Principal: gcp.Principal{Namespace: "recsys", Account: "api"}, Prefix: "models/"}}}, "uniformBucketLevelAccess: false, but the prefix models/ of recsys/api can be granted only with uniform access"},
 		{"all at once", bucket.Spec{Location: "mars1", Class: new("fast"), Name: "ab"}, `name: "ab": at least 3 characters
 location: "mars1" is neither a region such as us-central1 nor one of us, eu, asia, nam4, eur4, eur5, eur7, eur8, asia1
 class: "fast" is not one of standard, nearline, coldline, archive`},

@@ -155,10 +155,10 @@ func (s Spec) validateGrants() []error {
 			continue
 		}
 		if err := validatePrefix(g.Prefix); err != nil {
-			errs = append(errs, fmt.Errorf("storage of %s: prefix: %w", g.ServiceAccount, err))
+			errs = append(errs, fmt.Errorf("storage of %s: prefix: %w", g.Principal, err))
 		}
 		if s.UniformBucketLevelAccess != nil && !*s.UniformBucketLevelAccess {
-			errs = append(errs, fmt.Errorf("%s: false, but the prefix %s of %s can be granted only with uniform access", fieldUniform, g.Prefix, g.ServiceAccount))
+			errs = append(errs, fmt.Errorf("%s: false, but the prefix %s of %s can be granted only with uniform access", fieldUniform, g.Prefix, g.Principal))
 		}
 	}
 	return errs

@@ -26,7 +26,7 @@ func (d *Driver) Create(ctx context.Context, want Spec) error {
 	if len(want.Grants) == 0 {
 		return nil
 	}
-	return d.setGrants(ctx, want)
+	return d.setGrants(ctx, want, "")
 }
 
 // taken tells the two meanings of a conflict at creation apart. The namespace is all of Google Cloud's, and the messages vary.
@@ -35,18 +35,19 @@ func (d *Driver) taken(ctx context.Context, name string) error {
 	if err != nil {
 		return fmt.Errorf("the name is taken: %w", explainGet(err))
 	}
-	p, err := d.pool(ctx)
+	p, err := d.who.Pool(ctx)
 	if err != nil {
 		return fmt.Errorf("the name is taken: %w", err)
 	}
-	if attrs.ProjectNumber != p.number {
+	if attrs.ProjectNumber != p.Number {
 		return fmt.Errorf("the name is taken by project number %d: %w", attrs.ProjectNumber, resource.ErrRejected)
 	}
 	return errors.New("the bucket exists already; it will be looked at again")
 }
 
 // Update changes the fields of drift and nothing else: one PATCH that Google refuses if the bucket is not as it was seen, and one
-// read and write of the access policy if a grant differs.
+// read and write of the access policy if a grant differs. After a change of namespace the policy comes first and the rest in the
+// next pass: the old mark is what tells that the grants to the old namespace are ours.
 func (d *Driver) Update(ctx context.Context, want, live Spec, drift []resource.Change) error {
 	if live.Project != "" {
 		return foreign(live)
@@ -63,6 +64,9 @@ func (d *Driver) Update(ctx context.Context, want, live Spec, drift []resource.C
 		}
 		patch = true
 	}
+	if grants && live.seen.formerly != "" {
+		return d.setGrants(ctx, want, live.seen.formerly)
+	}
 	if patch {
 		guarded := d.write(want.Name).If(storage.BucketConditions{MetagenerationMatch: live.seen.metageneration})
 		if _, err := guarded.Update(ctx, u); err != nil {
@@ -70,7 +74,7 @@ func (d *Driver) Update(ctx context.Context, want, live Spec, drift []resource.C
 		}
 	}
 	if grants {
-		return d.setGrants(ctx, want)
+		return d.setGrants(ctx, want, "")
 	}
 	return nil
 }

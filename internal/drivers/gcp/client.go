@@ -25,6 +25,7 @@ const (
 	ArtifactRegistry = "artifactregistry"
 	Storage          = "storage"
 	ResourceManager  = "resourcemanager"
+	IAM              = "iam"
 )
 
 // Scopes of the tokens that recsysd asks for. The second lets the cluster see the account's e-mail address rather than its number.

@@ -16,6 +16,7 @@ const (
 	LabelManagedBy   = "managed-by"
 	LabelStack       = "recsysd-stack"
 	LabelUnprotected = "recsysd-unprotected" // the first 12 digits of the commit that lifted the protection
+	LabelNamespace   = "recsysd-namespace"   // whose service accounts the stack has given access; after a change, the former one
 
 	ManagedBy = "recsysd" // the value of LabelManagedBy
 

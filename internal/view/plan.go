@@ -3,7 +3,6 @@ package view
 import (
 	"fmt"
 	"io"
-	"maps"
 	"slices"
 	"strings"
 
@@ -110,9 +109,9 @@ func (v Plan) Text(w io.Writer, p Paint) error {
 			return err
 		}
 	}
-	for _, kind := range slices.Sorted(maps.Keys(v.Blind)) {
+	for _, blind := range byReason(v.Blind) {
 		todo = true
-		fmt.Fprintf(&b, "%s  %s\n", p.as(bad, "? blind    "+kind), plain(v.Blind[kind]))
+		fmt.Fprintf(&b, "%s  %s\n", p.as(bad, "? blind    "+blind.kinds), plain(blind.reason))
 	}
 	for _, n := range v.Notices {
 		fmt.Fprintf(&b, "%s\n", p.as(faint, "notice: "+plain(n)))

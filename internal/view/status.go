@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"io"
 	"maps"
-	"slices"
 	"strings"
 	"time"
 
@@ -139,8 +138,8 @@ func (v StackStatus) Text(w io.Writer, p Paint, now time.Time) error {
 			fmt.Fprintf(&b, "  %s\n", p.as(bad, plain(line)))
 		}
 	}
-	for _, kind := range slices.Sorted(maps.Keys(v.Blind)) {
-		fmt.Fprintf(&b, "  %s\n", p.as(bad, "blind to "+kind+": "+plain(v.Blind[kind])))
+	for _, blind := range byReason(v.Blind) {
+		fmt.Fprintf(&b, "  %s\n", p.as(bad, "blind to "+blind.kinds+": "+plain(blind.reason)))
 	}
 	if err := v.resources(&b, p); err != nil {
 		return err

@@ -7,6 +7,8 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"maps"
+	"slices"
 	"strconv"
 	"strings"
 	"text/tabwriter"
@@ -161,4 +163,21 @@ func (t *table) write(w io.Writer, p Paint, indent string) error {
 		}
 	}
 	return nil
+}
+
+// blindness is the kinds that could not be observed for one reason.
+type blindness struct{ kinds, reason string }
+
+// byReason gathers kinds under what keeps them from being seen: a cluster that does not answer is one trouble, not one per kind.
+func byReason(blind map[string]string) []blindness {
+	kinds := map[string][]string{}
+	for _, kind := range slices.Sorted(maps.Keys(blind)) {
+		kinds[blind[kind]] = append(kinds[blind[kind]], kind)
+	}
+	var all []blindness
+	for reason, of := range kinds {
+		all = append(all, blindness{strings.Join(of, ", "), reason})
+	}
+	slices.SortFunc(all, func(a, b blindness) int { return strings.Compare(a.kinds, b.kinds) })
+	return all
 }

@@ -301,3 +301,22 @@ func TestWhatIsOnlyMarkedIsNothingToDo(t *testing.T) {
 		}
 	}
 }
+
+// A cluster that does not answer is one line, however many kinds live in it.
+func TestOneReasonIsToldOnce(t *testing.T) {
+	p := pass()
+	const away = "cluster acme-gke does not answer"
+	p.Plan.Blind = map[string]string{"Service": away, "Deployment": away, "bucket": "403"}
+	v := StackOf("recsys", &p, at)
+	for what, text := range map[string]string{
+		"status": string(render(t, func(b *bytes.Buffer) error { return v.Text(b, Paint{}, at) })),
+		"plan":   string(render(t, func(b *bytes.Buffer) error { return PlanOf(p).Text(b, Paint{}) })),
+	} {
+		if strings.Count(text, away) != 1 || !strings.Contains(text, "Deployment, Service") {
+			t.Errorf("%s:\n%s", what, text)
+		}
+	}
+	if len(v.Blind) != 3 {
+		t.Errorf("programs are told by kind: %v", v.Blind)
+	}
+}

@@ -53,6 +53,11 @@ func TestDaemonConvergesAndShowsIt(t *testing.T) {
 	if code != 0 || !strings.Contains(out, "create   cluster/acme-gke") {
 		t.Errorf("recsysd history tells what was done: %d %s%s", code, out, errs)
 	}
+	// real would look for credentials, of which there are none here: the running daemon is asked instead.
+	code, out, errs = invoke(t, "output", "buckets.data.url", "--config", h.config)
+	if code != 0 || out != "gs://acme-recsys-data\n" {
+		t.Errorf("recsysd output asks the daemon: %d %q %s", code, out, errs)
+	}
 }
 
 func TestOneAtATime(t *testing.T) {

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -105,50 +104,4 @@ func blindness(pass reconcile.Pass) error {
 		return nil
 	}
 	return fmt.Errorf("could not be observed: %s", strings.Join(slices.Sorted(maps.Keys(pass.Plan.Blind)), ", "))
-}
-
-func (p *program) outputCommand() *cobra.Command {
-	c := &cobra.Command{
-		Use: "output [KEY]", Short: "Print endpoints, URLs, paths and addresses of what the stack has", Args: arguments(0, 1),
-	}
-	p.configFlag(c)
-	p.stackFlag(c)
-	p.formatFlag(c)
-	c.RunE = func(c *cobra.Command, args []string) error {
-		o, err := p.once(c.Context(), "", true)
-		if err != nil {
-			return err
-		}
-		pass := o.Preview(c.Context())
-		if err := errors.Join(pass.StackErr, pass.Err, o.close()); err != nil {
-			return err
-		}
-		if err := p.showOutputs(view.Outputs(pass), args); err != nil {
-			return errors.Join(err, blindness(pass))
-		}
-		if len(args) == 1 {
-			return nil // what was asked for is known
-		}
-		return blindness(pass)
-	}
-	return c
-}
-
-func (p *program) showOutputs(outputs map[string]string, args []string) error {
-	if len(args) == 1 {
-		value, ok := outputs[args[0]]
-		if !ok {
-			return fmt.Errorf("no output %q; there is: %s", args[0], cmp.Or(strings.Join(slices.Sorted(maps.Keys(outputs)), " "), "none"))
-		}
-		_, err := fmt.Fprintln(p.out, value)
-		return err
-	}
-	return p.show(outputs, func(view.Paint) error {
-		for _, key := range slices.Sorted(maps.Keys(outputs)) {
-			if _, err := fmt.Fprintf(p.out, "%s = %s\n", key, outputs[key]); err != nil {
-				return err
-			}
-		}
-		return nil
-	})
 }

@@ -41,6 +41,9 @@ func (d *draft) decideAbsent(it *item) Step {
 	if why, refused := d.restrained(it); why != "" {
 		return Step{Verb: Hold, Held: Create, Why: why, Rejected: refused}
 	}
+	if asleep(it.want.Rest) {
+		return Step{Verb: Create, Why: "is absent; it is made asleep"}
+	}
 	return Step{Verb: Create, Why: "is absent"}
 }
 
@@ -83,13 +86,19 @@ func (d *draft) bring(it *item) Step {
 			return Step{Verb: Update, Why: "is as it should be; will be marked as this stack's, as adopt asks", Drift: changes, Claim: true}
 		}
 		return Step{Verb: Update, Why: "is taken over, as adopt asks", Drift: changes}
+	case len(live.Diff) > 0 && live.Turn() != "":
+		return Step{Verb: Update, Why: fmt.Sprintf("is to be %s: differs in %s", live.Rest, fields(live.Diff)), Drift: live.Diff}
 	case len(live.Diff) > 0:
 		return Step{Verb: Update, Why: "differs in " + fields(live.Diff), Drift: live.Diff}
 	case live.State != resource.Ready:
 		return Step{Verb: Keep, Why: cmp.Or(live.Detail, "is "+live.State.String())}
+	case live.Rest != nil && *live.Rest != (resource.Rest{}):
+		return Step{Verb: Keep, Why: fmt.Sprintf("is %s, as it should be", live.Rest)}
 	}
 	return Step{Verb: Keep, Why: "is as it should be"}
 }
+
+func asleep(r *resource.Rest) bool { return r != nil && r.Asleep }
 
 // replace decides on a difference that the provider cannot change in place.
 func (d *draft) replace(it *item, fixed []resource.Change) Step {

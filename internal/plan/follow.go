@@ -56,7 +56,7 @@ func (d *draft) unused(kind string) []*item {
 func (it *item) demote(why string) {
 	it.step = Step{
 		Ref: it.ref, Verb: Hold, Held: it.step.Verb, Why: why, Drift: it.step.Drift, Entry: it.step.Entry,
-		Usable: it.live != nil && it.live.State.Usable(),
+		Usable: it.live != nil && it.live.State.Usable(), Turn: it.step.Turn, Rest: it.step.Rest,
 	}
 }
 
@@ -84,7 +84,7 @@ func (d *draft) spread() {
 				continue // on its way out by itself, or part of what it lives in
 			}
 			why := fmt.Sprintf("lives in %s, which is made anew", ref)
-			in.step = Step{Ref: in.ref, Verb: Recreate, Why: why, Drift: in.live.Diff, Within: true, Entry: in.step.Entry}
+			in.step = Step{Ref: in.ref, Verb: Recreate, Why: why, Drift: in.live.Diff, Within: true, Entry: in.step.Entry, Rest: in.step.Rest}
 		}
 	}
 }
@@ -197,12 +197,7 @@ func (it *item) part() bool {
 }
 
 // letsGo reports whether the step of a dependent rewrites it as it is wanted.
-func (it *item) letsGo() bool {
-	if it.step.Verb == Recreate {
-		return true
-	}
-	return it.step.Verb == Update && slices.ContainsFunc(it.step.Drift, func(c resource.Change) bool { return !c.Mark })
-}
+func (it *item) letsGo() bool { return it.step.rewrites() }
 
 // findTooMany holds every removal once they concern more entries than one plan may remove: many removals at once are more
 // often a mistake than a wish, and half of a mistake helps nobody.

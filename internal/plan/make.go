@@ -110,9 +110,23 @@ func (d *draft) draw() {
 			it.step.Entry = it.live.Entry
 		}
 		it.step.Usable = it.live != nil && it.live.State.Usable() && !it.step.removes()
+		it.step.Rest, it.step.Turn = d.rest(it)
 	}
 	d.inherit()
 	d.spread()
+}
+
+// rest is what a resource is to be, asleep or awake, and whether it is to turn for that.
+func (d *draft) rest(it *item) (*resource.Rest, resource.Turn) {
+	switch {
+	case it.want == nil || d.policy.Destroy:
+		return nil, ""
+	case it.live == nil || it.live.State == resource.Unknown:
+		return it.want.Rest, ""
+	case !it.live.Owned && !it.want.Adopt:
+		return nil, ""
+	}
+	return it.live.Rest, it.live.Turn()
 }
 
 // wants are the needs of the wanted form; nothing is wanted of a stack that is taken down.

@@ -40,26 +40,31 @@ func cycleError(cycle []resource.Ref) error {
 
 // order sets After of every step and lays the steps in a row. A cycle is returned instead, if there is one.
 func (d *draft) order() (cycle []resource.Ref) {
-	g := graph{}
+	g, courtesy := graph{}, graph{}
 	for _, ref := range d.refs {
 		it := d.items[ref]
 		if it.step.Verb == "" {
 			continue
 		}
-		after := slices.Concat(d.ground(it), d.upon(it))
-		slices.SortFunc(after, resource.Ref.Compare)
-		it.step.After = slices.Compact(after)
-		g[ref] = it.step.After
+		g[ref] = slices.Concat(d.ground(it), d.upon(it))
+		if courtesy[ref] = d.ahead(it); it.step.turns(resource.Sleep) {
+			courtesy[ref] = d.sleepers(it)
+		}
 	}
-	sorted, cycle := g.sort()
+	sorted, cycle := g.with(courtesy).sort()
+	for cycle != nil && courtesy.cut(cycle) {
+		sorted, cycle = g.with(courtesy).sort()
+	}
+	whole := g.with(courtesy)
 	d.steps = make([]Step, 0, len(sorted))
 	for _, ref := range sorted {
+		d.items[ref].step.After = whole[ref]
 		d.steps = append(d.steps, d.items[ref].step)
 	}
 	return cycle
 }
 
-// ground is what must be usable before a step that builds.
+// ground is what must be usable before a step that builds: without it the provider would refuse.
 func (d *draft) ground(it *item) []resource.Ref {
 	var after []resource.Ref
 	for _, n := range it.wants(d.policy) {
@@ -77,6 +82,47 @@ func (d *draft) ground(it *item) []resource.Ref {
 			if built || !usable && (known || n.In) {
 				after = append(after, n.Ref)
 			}
+		}
+	}
+	return after
+}
+
+// ahead is what goes ahead of a change although it could be made without: what the resource stands on, where that is itself
+// written by this plan, does not work now, or is to wake. So a commit reaches what is stood on first, and goes no further while that
+// is in trouble. The repair of drift restores what was well before, and waits for nothing.
+func (d *draft) ahead(it *item) []resource.Ref {
+	builds := it.letsGo() && !it.step.Within && !it.step.Claim && !d.policy.Settled[it.ref] || it.step.Verb == Create && !asleep(it.want.Rest)
+	if !builds {
+		return nil
+	}
+	var after []resource.Ref
+	for _, n := range it.wants(d.policy) {
+		need := d.items[n.Ref]
+		if n.In || need == nil || need.step.Verb == "" {
+			continue
+		}
+		state := resource.Absent
+		if need.live != nil {
+			state = need.live.State
+		}
+		if need.step.Verb.Writes() || need.step.Turn == resource.Wake || state == resource.Pending || state == resource.Broken {
+			after = append(after, n.Ref)
+		}
+	}
+	return after
+}
+
+// sleepers are what stands on a resource that is to fall asleep, and is to fall asleep before it.
+func (d *draft) sleepers(it *item) []resource.Ref {
+	var after []resource.Ref
+	for _, ref := range it.dependents {
+		dep := d.items[ref]
+		if asked, _ := on(dep.wants(d.policy), it.ref); !asked || !asleep(dep.step.Rest) {
+			continue
+		}
+		lies := dep.live != nil && dep.live.Asleep && dep.live.State != resource.Pending
+		if absent := dep.step.Verb == Create || dep.step.Held == Create; !lies && !absent {
+			after = append(after, ref)
 		}
 	}
 	return after
@@ -120,6 +166,29 @@ func (d *draft) removalsOf(cycle []resource.Ref) map[resource.Ref]string {
 
 // graph has, by resource, what comes before it. What is only named is no part of it.
 type graph map[resource.Ref][]resource.Ref
+
+// with is the graph with the edges of another added.
+func (g graph) with(o graph) graph {
+	both := make(graph, len(g))
+	for ref, before := range g {
+		both[ref] = slices.Concat(before, o[ref])
+		slices.SortFunc(both[ref], resource.Ref.Compare)
+		both[ref] = slices.Compact(both[ref])
+	}
+	return both
+}
+
+// cut takes out the edges along a cycle, and reports whether there were any.
+func (g graph) cut(cycle []resource.Ref) bool {
+	found := false
+	for i, ref := range cycle {
+		next := cycle[(i+1)%len(cycle)]
+		kept := slices.DeleteFunc(slices.Clone(g[ref]), func(b resource.Ref) bool { return b == next })
+		found = found || len(kept) < len(g[ref])
+		g[ref] = kept
+	}
+	return found
+}
 
 // sort lays the resources in a row in which everything comes after what it needs; names break ties. If that cannot be
 // done it returns one cycle.

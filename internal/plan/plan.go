@@ -2,7 +2,11 @@
 // what was seen into one step per resource, each with its reason; Run performs steps in order through a function that is given to it.
 package plan
 
-import "recsysd.dev/recsysd/internal/resource"
+import (
+	"slices"
+
+	"recsysd.dev/recsysd/internal/resource"
+)
 
 // Verb is what a step does.
 type Verb string
@@ -36,6 +40,9 @@ type Policy struct {
 	Suspended  string // reason why the whole stack is left alone; "" is not suspended
 	// Held holds, per resource, the reason why a person wants it left alone.
 	Held map[resource.Ref]string
+	// Settled are the resources that were in sync with what is wanted now when they were last seen: what differs is drift. To repair
+	// that waits for nothing.
+	Settled map[resource.Ref]bool
 	// Rejected holds, per resource, why the provider refused this very spec in this very situation.
 	Rejected map[resource.Ref]string
 }
@@ -62,11 +69,25 @@ type Step struct {
 	// that. It writes, and it is no difference.
 	Claim bool
 	Entry string
+	// Turn: the resource is to fall asleep or to wake. A step that changes marks alone, and a Hold, leave that to another.
+	Turn resource.Turn
+	Rest *resource.Rest // what is wanted, by schedule or by hand; nil: it never sleeps
 }
 
 // Differs reports whether something is not as it should be: the step changes it, or holds the change back.
 func (s Step) Differs() bool {
 	return s.Verb != Keep && !(s.Verb == Hold && s.Held == Keep) && !s.Claim
+}
+
+// turns reports whether the step puts its resource to sleep or wakes it.
+func (s Step) turns(t resource.Turn) bool { return s.Turn == t && s.rewrites() }
+
+// rewrites reports whether the step brings the resource to its wanted form, beyond marks.
+func (s Step) rewrites() bool {
+	if s.Verb == Recreate {
+		return true
+	}
+	return s.Verb == Update && slices.ContainsFunc(s.Drift, func(c resource.Change) bool { return !c.Mark })
 }
 
 // removes reports whether the step takes its resource away for the time being.

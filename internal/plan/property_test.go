@@ -18,7 +18,7 @@ func world(seed uint64) scenario {
 	kinds := []string{"cluster", "room", "app", "disk"}
 	s := scenario{view: View{Blind: map[string]error{}, Unlisted: map[string]error{}}, policy: Policy{
 		Commit: "bbbb", Prune: !chance(8), MaxDeletes: []int{0, 2, 100}[r.IntN(3)], Observe: chance(12), Destroy: chance(6),
-		Held: map[resource.Ref]string{}, Rejected: map[resource.Ref]string{},
+		Held: map[resource.Ref]string{}, Settled: map[resource.Ref]bool{}, Rejected: map[resource.Ref]string{},
 	}}
 	if chance(15) {
 		s.policy.Suspended = "a reason"
@@ -50,6 +50,9 @@ func world(seed uint64) scenario {
 			if chance(10) {
 				w.Suspend = "a reason"
 			}
+			if ref.Kind == "app" {
+				w.Rest = &resource.Rest{Asleep: chance(2)}
+			}
 			s.want = append(s.want, w)
 		}
 		if !chance(3) {
@@ -67,6 +70,12 @@ func world(seed uint64) scenario {
 					o.Diff = append(o.Diff, f)
 				}
 			}
+			if ref.Kind == "app" {
+				o.Asleep, o.Rest = chance(2), &resource.Rest{Asleep: chance(2)}
+				if o.Turn() != "" && len(o.Diff) == 0 {
+					o.Diff = []resource.Change{{Field: "size"}}
+				}
+			}
 			if chance(25) {
 				o.State, o.Diff = resource.Unknown, nil
 				s.view.Blind[ref.Kind] = errors.New("one of them could not be read")
@@ -75,6 +84,9 @@ func world(seed uint64) scenario {
 		}
 		if chance(15) {
 			s.policy.Held[ref] = "a reason"
+		}
+		if chance(4) {
+			s.policy.Settled[ref] = true
 		}
 		if chance(15) {
 			s.policy.Rejected[ref] = "a reason"

@@ -121,12 +121,17 @@ func (r *run) ready(ctx context.Context, i int) bool {
 }
 
 // clears reports whether step s may go on as far as before is concerned. What is only removed in this run clears the way for
-// another removal, never for something that is built; what is rewritten clears it for a removal only once that has been done.
+// another removal, never for something that is built; what is rewritten clears it for a removal only once that has been done. What
+// sleeps first, or wakes first, must have turned.
 func (r *run) clears(s, before Step, was Result) bool {
 	switch gone := before.Verb == Delete || before.Within; {
 	case gone && !s.removes():
 		return false
 	case s.Verb == Delete && !gone && was.Outcome != OK:
+		return false
+	case s.turns(resource.Sleep) && before.Turn == "" && !before.Verb.Writes() && before.Verb != Keep:
+		return false // whether it sleeps is not known
+	case s.Turn != "" && s.Turn == before.Turn && !(before.turns(s.Turn) && was.Outcome == OK):
 		return false
 	}
 	return was.Usable

@@ -99,6 +99,48 @@ func TestRunClears(t *testing.T) {
 	}
 }
 
+// TestRunTurns: what falls asleep waits until what stands on it sleeps, and what wakes until what it stands on is awake: it is not
+// enough that the other works.
+func TestRunTurns(t *testing.T) {
+	a, b := named(1), named(2)
+	rewritten := []resource.Change{{Field: "replicas"}}
+	marked := []resource.Change{{Field: "force", Mark: true}}
+	failed := errors.New("503")
+	for _, c := range []struct {
+		reason string
+		first  Step
+		usable bool // after it
+		err    error
+		turn   resource.Turn // of the second
+		want   Outcome
+	}{
+		{"it sleeps", Step{Verb: Update, Drift: rewritten, Turn: resource.Sleep, Usable: true}, true, nil, resource.Sleep, OK},
+		{"its pods still stop", Step{Verb: Update, Drift: rewritten, Turn: resource.Sleep, Usable: true}, false, nil, resource.Sleep, Waiting},
+		{"it works, because it could not be put to sleep", Step{Verb: Update, Drift: rewritten, Turn: resource.Sleep, Usable: true}, true, failed, resource.Sleep, Waiting},
+		{"it works, because its marks came first", Step{Verb: Update, Drift: marked, Turn: resource.Sleep, Usable: true}, true, nil, resource.Sleep, Waiting},
+		{"it works, because somebody holds it", Step{Verb: Hold, Turn: resource.Sleep, Usable: true}, true, nil, resource.Sleep, Waiting},
+		{"it could not be read", Step{Verb: Hold, Usable: true}, true, nil, resource.Sleep, Waiting},
+		{"it sleeps, and its pods stopped meanwhile", Step{Verb: Keep, Usable: true}, true, nil, resource.Sleep, OK},
+		{"it is awake", Step{Verb: Update, Drift: rewritten, Turn: resource.Wake, Usable: true}, true, nil, resource.Wake, OK},
+		{"its pods still start", Step{Verb: Update, Drift: rewritten, Turn: resource.Wake, Usable: true}, false, nil, resource.Wake, Waiting},
+		{"it is well asleep, because it could not be woken", Step{Verb: Update, Drift: rewritten, Turn: resource.Wake, Usable: true}, true, failed, resource.Wake, Waiting},
+		{"it is well asleep, because somebody holds it", Step{Verb: Hold, Turn: resource.Wake, Usable: true}, true, nil, resource.Wake, Waiting},
+		{"what turns the other way is a change like any other", Step{Verb: Update, Drift: rewritten, Turn: resource.Sleep, Usable: true}, true, failed, resource.Wake, OK},
+	} {
+		c.first.Ref = a
+		p := Plan{Steps: []Step{c.first, {Ref: b, Verb: Update, Drift: rewritten, Turn: c.turn, After: []resource.Ref{a}}}}
+		results := Run(t.Context(), p, 2, func(_ context.Context, s Step) (bool, error) {
+			if s.Ref == a {
+				return c.usable, c.err
+			}
+			return true, nil
+		})
+		if results[1].Outcome != c.want {
+			t.Errorf("the one before: %s; to %s is %q, want %q", c.reason, c.turn, results[1].Outcome, c.want)
+		}
+	}
+}
+
 // TestRunWithoutGround: a step that lives in what is not in the plan is not tried.
 func TestRunWithoutGround(t *testing.T) {
 	p := Plan{Steps: []Step{{Ref: named(1), Verb: Create, After: []resource.Ref{named(9)}}}}

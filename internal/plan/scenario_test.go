@@ -96,6 +96,9 @@ func text(p Plan) string {
 		if s.Claim {
 			b.WriteString(" claim")
 		}
+		if s.Turn != "" {
+			fmt.Fprintf(&b, " turns=%s", s.Turn)
+		}
 		for i, ref := range s.After {
 			b.WriteString([]string{" after ", ", "}[min(i, 1)] + ref.String())
 		}
@@ -113,13 +116,14 @@ func text(p Plan) string {
 //	entry=NAME          its entry of the stack file
 //	stateful permanent  its lifetime; otherwise it is disposable
 //
-// of a wanted one: unprotected adopt observe shared inherits suspend=REASON; of a live one: its state, locked foreign
+// of a wanted one: unprotected adopt observe shared inherits suspend=REASON; of a live one: its state, locked foreign asleep
 // mark=COMMIT detail=TEXT notice=TEXT differs=FIELD, where FIELD! cannot be changed in place and FIELD~ is a mark
-// and FIELD@ that of the owner.
-// Of the policy: commit=HASH observe no-prune max-deletes=N destroy suspended=REASON held=REF rejected=REF blind=KIND unlisted=KIND.
+// and FIELD@ that of the owner. Of both: rest=FORM, asleep or awake, which is what its schedule asks for; of a live one, heeding a
+// person's word.
+// Of the policy: commit=HASH observe no-prune max-deletes=N destroy suspended=REASON held=REF settled=REF rejected=REF blind=KIND unlisted=KIND.
 func readScenario(t testing.TB, a *txtar.Archive) scenario {
 	s := scenario{view: View{Blind: map[string]error{}, Unlisted: map[string]error{}}}
-	s.policy = Policy{Commit: "2222222222222222", Prune: true, MaxDeletes: 10, Held: map[resource.Ref]string{}, Rejected: map[resource.Ref]string{}}
+	s.policy = Policy{Commit: "2222222222222222", Prune: true, MaxDeletes: 10, Held: map[resource.Ref]string{}, Settled: map[resource.Ref]bool{}, Rejected: map[resource.Ref]string{}}
 	for _, f := range a.Files {
 		for line := range strings.Lines(string(f.Data)) {
 			words := split(t, line)
@@ -166,6 +170,8 @@ func readWanted(t testing.TB, words []string) resource.Resource {
 			r.InheritsFirst = true
 		case "suspend":
 			r.Suspend = value
+		case "rest":
+			r.Rest = &resource.Rest{Asleep: value == "asleep"}
 		default:
 			t.Fatalf("unknown word %q of a wanted resource", w)
 		}
@@ -195,6 +201,10 @@ func readLive(t testing.TB, words []string) resource.Observation {
 			o.Detail = value
 		case "notice":
 			o.Notices = append(o.Notices, value)
+		case "asleep":
+			o.Asleep = true
+		case "rest":
+			o.Rest = &resource.Rest{Asleep: value == "asleep"}
 		case "differs":
 			name := strings.TrimRight(value, "!~@")
 			o.Diff = append(o.Diff, resource.Change{
@@ -231,6 +241,8 @@ func (s *scenario) readPolicy(t testing.TB, words []string) {
 			s.policy.Suspended = value
 		case "held":
 			s.policy.Held[ref(t, value)] = "a person looks at it"
+		case "settled":
+			s.policy.Settled[ref(t, value)] = true
 		case "rejected":
 			s.policy.Rejected[ref(t, value)] = "422: no such field"
 		case "blind":

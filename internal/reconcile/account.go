@@ -90,7 +90,7 @@ func (r *Reconciler) missed(p *Pass) {
 		hashes[w.Ref] = w.Hash
 	}
 	for i, s := range p.Plan.Steps {
-		if was, known := r.Memory.InSync[s.Ref]; known && was == hashes[s.Ref] && (s.Verb == plan.Create || s.Held == plan.Create) {
+		if was, known := r.Memory.InSync[s.Ref]; known && specOf(was) == hashes[s.Ref] && (s.Verb == plan.Create || s.Held == plan.Create) {
 			p.Plan.Steps[i].Drift = gone
 		}
 	}
@@ -123,19 +123,19 @@ func (r *Reconciler) observedOnly(w resource.Resource, o resource.Observation) b
 }
 
 // compare tells drift from change for one wanted resource. It is drift if the resource was last seen in sync with the same desired
-// hash, or if that is not known and the resource is ours.
+// hash in the same form, or if that is not known and the resource is ours and in its wanted form.
 func (r *Reconciler) compare(p *Pass, w resource.Resource, before, after map[resource.Ref]resource.Observation) {
 	last, known := r.Memory.InSync[w.Ref]
-	same := known && last == w.Hash
+	same := func(o resource.Observation) bool { return known && last == form(w, o) }
 	blind := p.Plan.Blind[w.Ref.Kind] != ""
 	drifted := func(seen map[resource.Ref]resource.Observation) []resource.Change {
 		o, exists := seen[w.Ref]
 		switch {
 		case o.State == resource.Unknown, r.Destroy:
 			return nil
-		case !exists && same:
+		case !exists && known && specOf(last) == w.Hash:
 			return gone
-		case exists && o.Owned && (same || !known):
+		case exists && o.Owned && (same(o) || !known && o.Turn() == ""):
 			return o.Diff
 		}
 		return nil
@@ -161,9 +161,9 @@ func (r *Reconciler) compare(p *Pass, w resource.Resource, before, after map[res
 		delete(r.Memory.DriftSince, w.Ref)
 	}
 	if inSync {
-		r.Memory.InSync[w.Ref] = w.Hash
+		r.Memory.InSync[w.Ref] = form(w, o)
 		r.pace.settle(w.Ref)
-	} else if created(p, w.Ref) && !same {
+	} else if created(p, w.Ref) && !same(o) {
 		r.Memory.InSync[w.Ref] = "" // known, and in sync with nothing yet: what is left to do is a change
 	}
 }
@@ -179,9 +179,9 @@ func created(p *Pass, ref resource.Ref) bool {
 
 // unexplained finds updates of what nobody has changed since our own last write of the same fields, and notes this pass's writes.
 func (r *Reconciler) unexplained(p *Pass, before, after map[resource.Ref]resource.Observation) {
-	hashes := map[resource.Ref]string{}
+	forms := map[resource.Ref]string{}
 	for _, w := range p.Want {
-		hashes[w.Ref] = w.Hash
+		forms[w.Ref] = form(w, before[w.Ref])
 	}
 	for i, res := range p.Results {
 		if res.Verb != plan.Update || res.Outcome != plan.OK && !errors.As(res.Err, new(futile)) {
@@ -189,16 +189,16 @@ func (r *Reconciler) unexplained(p *Pass, before, after map[resource.Ref]resourc
 		}
 		step := p.Plan.Steps[i]
 		last, wrote := r.writes[res.Ref]
-		if wrote && last.hash == hashes[res.Ref] && last.version == before[res.Ref].Version && overlap(last.fields, step.Drift) {
+		if wrote && last.form == forms[res.Ref] && last.version == before[res.Ref].Version && overlap(last.fields, step.Drift) {
 			p.Unexplained = append(p.Unexplained, res.Ref)
 		}
-		r.writes[res.Ref] = write{hashes[res.Ref], after[res.Ref].Version, step.Drift}
+		r.writes[res.Ref] = write{forms[res.Ref], after[res.Ref].Version, step.Drift}
 	}
 }
 
 // write is what a resource was after our own last write to it.
 type write struct {
-	hash, version string
+	form, version string
 	fields        []resource.Change
 }
 

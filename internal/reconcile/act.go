@@ -189,7 +189,7 @@ func (a *act) remember(s plan.Step, err error) {
 		a.pace.succeed(s.Ref)
 	case errors.Is(err, resource.ErrUnavailable):
 	case errors.Is(err, resource.ErrRejected):
-		a.pace.refuse(s.Ref, refusal{commit: a.commit, hash: a.want[s.Ref].Hash, version: a.before[s.Ref].Version, why: err.Error()})
+		a.pace.refuse(s.Ref, refusal{commit: a.commit, form: form(a.want[s.Ref], a.before[s.Ref]), version: a.before[s.Ref].Version, why: err.Error()})
 	default:
 		a.pace.fail(s.Ref, err)
 	}

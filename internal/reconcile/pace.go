@@ -43,7 +43,7 @@ func (e postponed) Unwrap() []error { return []error{resource.ErrUnavailable, e.
 
 // refusal is the situation in which a provider said that it will never take a spec.
 type refusal struct {
-	commit, hash, version string
+	commit, form, version string
 	why                   string
 }
 
@@ -130,24 +130,23 @@ func (p *pace) hurry() {
 	clear(p.failed)
 }
 
-// rejected are the refusals that still hold: same commit, same spec, same live resource.
+// rejected are the refusals that still hold: same commit, same spec in the same form, same live resource.
 func (p *pace) rejected(commit string, want []resource.Resource, found []resource.Observation) map[resource.Ref]string {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if len(p.refused) == 0 {
 		return nil
 	}
-	now := map[resource.Ref]refusal{}
+	now, seen := map[resource.Ref]refusal{}, map[resource.Ref]resource.Observation{}
 	for _, o := range found {
-		now[o.Ref] = refusal{commit: commit, version: o.Version}
+		now[o.Ref], seen[o.Ref] = refusal{commit: commit, version: o.Version}, o
 	}
 	for _, w := range want {
-		f := now[w.Ref]
-		now[w.Ref] = refusal{commit: commit, hash: w.Hash, version: f.version}
+		now[w.Ref] = refusal{commit: commit, form: form(w, seen[w.Ref]), version: seen[w.Ref].Version}
 	}
 	still := map[resource.Ref]string{}
 	for ref, f := range p.refused {
-		if n := now[ref]; n.commit == f.commit && n.hash == f.hash && n.version == f.version {
+		if n := now[ref]; n.commit == f.commit && n.form == f.form && n.version == f.version {
 			still[ref] = f.why
 		}
 	}

@@ -27,7 +27,7 @@ type Settings struct {
 // Memory is what a stack remembers between passes and over restarts. Losing it costs precision (a change may be called
 // drift), never correctness.
 type Memory struct {
-	InSync     map[resource.Ref]string    // the desired hash with which each was last seen in sync; "" for one we made that never was
+	InSync     map[resource.Ref]string    // the desired hash, and whether asleep, with which each was last seen in sync; "" for one we made that never was
 	DriftSince map[resource.Ref]time.Time // when a pass first saw the drift that is there
 	Applied    string                     // the newest commit that converged
 	Suspended  string                     // reason, if the whole stack is suspended by hand
@@ -128,7 +128,9 @@ func (r *Reconciler) decide(ctx context.Context, k Kick) Pass {
 	}
 	r.view, r.viewOf, p.Seen = &view, p.using.Commit, view.Found
 	rejected := r.pace.rejected(p.using.Commit, p.Want, view.Found)
-	p.Plan, p.Err = plan.Make(p.Want, view, r.policy(k, p.using.Commit, memory, rejected))
+	policy := r.policy(k, p.using.Commit, memory, rejected)
+	policy.Settled = settled(memory.InSync, p.Want, view)
+	p.Plan, p.Err = plan.Make(p.Want, view, policy)
 	r.missed(&p)
 	if r.recorded != nil {
 		p.Plan.Notices = append(p.Plan.Notices, "the last pass could not be recorded: "+r.recorded.Error())

@@ -58,15 +58,17 @@ func (r *Reconciler) load(ctx context.Context, p *Pass, newest Revision) error {
 	return nil
 }
 
-// lastGood reads the stack that an earlier process kept, if this one has none yet, and reads a stack again whose time has come.
+// lastGood reads the stack that an earlier process kept, if this one has none yet, and reads a stack again whose time has come. If that
+// cannot be done, the stack goes on as it was read before: what was asleep stays asleep, and drift is put back meanwhile.
 func (r *Reconciler) lastGood(ctx context.Context, p *Pass) error {
 	if r.good.Commit != "" {
-		if r.good.holds(p.Start) {
+		if r.good.holds(p.Start) || r.good.Commit == p.Attempted { // of that, the error is known
 			return nil
 		}
 		stack, err := r.read(ctx, r.good.Revision, p)
 		if err != nil {
-			return fmt.Errorf("the one that was good before: %w", err)
+			p.StackErr = errors.Join(p.StackErr, fmt.Errorf("the one that was good before, read again for this time: %w", err))
+			return nil
 		}
 		r.good.Stack = stack
 		return nil

@@ -124,8 +124,10 @@ func (r *Reconciler) pause(p Pass, waited time.Duration) (pause, awaiting time.D
 	if !r.early.IsZero() {
 		pause = min(pause, max(0, time.Until(r.early)))
 	}
-	if until := time.Until(r.good.Until); until > 0 { // then the stack reads otherwise
-		pause = min(pause, until)
+	for _, then := range []time.Time{r.good.Until, nextTurn(p.Seen, p.Start)} { // the stack reads otherwise; a person's word is over
+		if until := time.Until(then); until > 0 {
+			pause = min(pause, until)
+		}
 	}
 	return max(min(pause, interval), breath), awaiting
 }

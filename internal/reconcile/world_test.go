@@ -30,8 +30,9 @@ type (
 	pod struct {
 		Name string
 		Size int
-		In   string // a house
-		On   string // a pod
+		In   string        // a house
+		On   string        // a pod
+		Form resource.Rest `json:"-"`
 	}
 )
 
@@ -60,7 +61,17 @@ func (p pod) Ref() resource.Ref           { return aPod(p.Name) }
 func (p pod) Lifetime() resource.Lifetime { return resource.Disposable }
 func (p pod) Validate() error             { return nil }
 func (p pod) Diff(live pod) []resource.Change {
-	return size(p.Size, live.Size)
+	var d []resource.Change
+	if p.Form.Asleep != live.Form.Asleep {
+		d = append(d, resource.Change{Field: "asleep", Want: fmt.Sprint(p.Form.Asleep), Have: fmt.Sprint(live.Form.Asleep)})
+	}
+	return append(d, size(p.Size, live.Size)...)
+}
+
+func (p pod) Rest() *resource.Rest { return &p.Form }
+func (p pod) WithRest(r resource.Rest) pod {
+	p.Form = r
+	return p
 }
 
 func (p pod) Needs() (n []resource.Need) {
@@ -215,6 +226,10 @@ type git struct {
 	lost   bool  // it knows no revision, as after a start without network
 	full   error // why nothing can be kept
 	loads  int
+	// night, if set, says whether pods sleep at a moment, and when that turns.
+	night func(now time.Time) (asleep bool, until time.Time)
+	stale error // why a stack that has been read once cannot be read again
+	read  map[string]bool
 }
 
 var errAway = errors.New("503: try later")
@@ -263,12 +278,38 @@ func (g *git) revision(commit string) reconcile.Revision {
 	return reconcile.Revision{Commit: commit, Tree: fs.FS(fstest.MapFS{})}
 }
 
-func (g *git) load(_ context.Context, r reconcile.Revision, _ time.Time) (reconcile.Stack, error) {
+func (g *git) load(_ context.Context, r reconcile.Revision, now time.Time) (reconcile.Stack, error) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	g.loads++
-	if want := g.stacks[r.Commit]; want != nil {
-		return reconcile.Stack{Resources: want}, nil
+	want := g.stacks[r.Commit]
+	switch {
+	case want == nil:
+		return reconcile.Stack{}, errInvalid
+	case g.read[r.Commit] && g.stale != nil:
+		return reconcile.Stack{}, g.stale
 	}
-	return reconcile.Stack{}, errInvalid
+	if g.read == nil {
+		g.read = map[string]bool{}
+	}
+	g.read[r.Commit] = true
+	return g.asOf(want, now), nil
+}
+
+// asOf is a stack as it reads at a moment.
+func (g *git) asOf(want []resource.Resource, now time.Time) reconcile.Stack {
+	if g.night == nil {
+		return reconcile.Stack{Resources: want}
+	}
+	asleep, until := g.night(now)
+	stack := reconcile.Stack{Until: until}
+	for _, r := range want {
+		if p, ok := r.Spec.(pod); ok {
+			timed := resource.Of(p.WithRest(resource.Rest{Asleep: asleep, Until: until, Wakes: until}))
+			timed.Suspend, timed.Observe = r.Suspend, r.Observe
+			r = timed
+		}
+		stack.Resources = append(stack.Resources, r)
+	}
+	return stack
 }

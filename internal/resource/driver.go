@@ -30,13 +30,21 @@ type Driver[S Spec[S]] interface {
 	Observe(ctx context.Context, want []S, list bool) (Seen[S], error)
 	// Create makes a resource that is absent. If it exists after all, that is an error to be retried: look again.
 	Create(ctx context.Context, want S) error
-	// Update brings live, as Observe reported it, to want. drift is what was decided on: the differences that may change
+	// Update brings live, as Observe reported it, to want, in the form that Observe said is wanted. drift is what was decided on: the differences that may change
 	// in place, or marks alone. It may do a part and leave the rest to the next pass. A write is refused by
 	// the provider if the resource has changed since it was observed, wherever the provider can do that.
 	Update(ctx context.Context, want, live S, drift []Change) error
 	// Delete begins the removal of live; absent is success. With replace, a Create of the same name follows, and
 	// what that can take over is left standing.
 	Delete(ctx context.Context, live S, replace bool) error
+}
+
+// Waker is an optional part of a Driver: a person may wake what it looks after, or put it to sleep, for a time.
+type Waker[S any] interface {
+	// SetRest notes on live, as Observe reported it, that it is by.Asleep until by.Until (zero: until somebody says otherwise), whatever
+	// its schedule says. The note is kept on the resource; Observe heeds it, in Live.Want, for as long as it holds. It is no part of
+	// the comparison. Without ByHand the note is taken back.
+	SetRest(ctx context.Context, live S, by Rest) error
 }
 
 // Seen is what one Observe saw.

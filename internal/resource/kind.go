@@ -18,6 +18,7 @@ type Kind struct {
 	create  func(ctx context.Context, want Resource) error
 	update  func(ctx context.Context, want Resource, live Observation, drift []Change) error
 	remove  func(ctx context.Context, live Observation, replace bool) error
+	setRest func(ctx context.Context, live Observation, by Rest) error // nil: nothing of this kind can be told to sleep
 }
 
 // Sight is what one Observe of a Kind saw. See Seen.
@@ -49,14 +50,32 @@ func (k Kind) Delete(ctx context.Context, live Observation, replace bool) error 
 	return k.remove(ctx, live, replace)
 }
 
+// SetRest notes a person's word on live, an observation made by this kind. See Waker.
+func (k Kind) SetRest(ctx context.Context, live Observation, by Rest) error {
+	if k.setRest == nil || live.Rest == nil {
+		return fmt.Errorf("%s neither sleeps nor wakes", live.Ref)
+	}
+	return k.setRest(ctx, live, by)
+}
+
+// resting is the part of Sleeper that needs no type.
+type resting interface{ Rest() *Rest }
+
+func restOf(spec any) *Rest {
+	if s, ok := spec.(resting); ok {
+		return s.Rest()
+	}
+	return nil
+}
+
 // Of wraps a kind's settings struct as a wanted resource, protected until the stack says otherwise.
 func Of[S Spec[S]](s S) Resource {
-	return Resource{Ref: s.Ref(), Spec: s, Hash: hash(s), Needs: s.Needs(), Lifetime: s.Lifetime(), Protect: true}
+	return Resource{Ref: s.Ref(), Spec: s, Hash: hash(s), Needs: s.Needs(), Lifetime: s.Lifetime(), Protect: true, Rest: restOf(s)}
 }
 
 // NewKind erases S.
 func NewKind[S Spec[S]](name string, d Driver[S]) Kind {
-	return Kind{
+	k := Kind{
 		Name: name,
 		owns: func(spec any) bool { _, ok := spec.(S); return ok },
 		observe: func(ctx context.Context, want []Resource, list bool) (Sight, error) {
@@ -81,12 +100,20 @@ func NewKind[S Spec[S]](name string, d Driver[S]) Kind {
 		},
 		create: func(ctx context.Context, want Resource) error { return d.Create(ctx, want.Spec.(S)) },
 		update: func(ctx context.Context, want Resource, live Observation, drift []Change) error {
-			return d.Update(ctx, want.Spec.(S), live.live.(S), drift)
+			s := want.Spec.(S)
+			if form, ok := want.Spec.(Sleeper[S]); ok && live.Rest != nil {
+				s = form.WithRest(*live.Rest)
+			}
+			return d.Update(ctx, s, live.live.(S), drift)
 		},
 		remove: func(ctx context.Context, live Observation, replace bool) error {
 			return d.Delete(ctx, live.live.(S), replace)
 		},
 	}
+	if w, ok := d.(Waker[S]); ok {
+		k.setRest = func(ctx context.Context, live Observation, by Rest) error { return w.SetRest(ctx, live.live.(S), by) }
+	}
+	return k
 }
 
 func observation[S Spec[S]](l Live[S], want S, wanted bool) Observation {
@@ -98,6 +125,9 @@ func observation[S Spec[S]](l Live[S], want S, wanted bool) Observation {
 	if o.State == Unknown {
 		return o
 	}
+	if r := restOf(l.Spec); r != nil {
+		o.Asleep = r.Asleep
+	}
 	if o.Version == "" {
 		o.Version = hash(l.Spec)
 	}
@@ -105,7 +135,7 @@ func observation[S Spec[S]](l Live[S], want S, wanted bool) Observation {
 		if l.Want != nil {
 			want = *l.Want
 		}
-		o.Diff = want.Diff(l.Spec)
+		o.Diff, o.Rest = want.Diff(l.Spec), restOf(want)
 	}
 	return o
 }

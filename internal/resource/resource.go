@@ -114,6 +114,8 @@ type Resource struct {
 	// InheritsFirst holds creation of this resource, and of the absent rest of its entry, while an owned one of the same
 	// kind is no longer wanted: a renamed entry must not start on an empty disk while the full one stands unused.
 	InheritsFirst bool
+
+	Rest *Rest // what its schedule says; nil: it never sleeps
 }
 
 // Observation is one live resource, as the engine sees it.
@@ -131,6 +133,8 @@ type Observation struct {
 	Version     string            // changes whenever a compared part of the live resource does
 	Outputs     map[string]string // such as endpoint, url, path, address: what others use it by
 	Notices     []string          // worth telling, no difference: foreign members, labels of others
+	Asleep      bool              // it is in its sleeping form
+	Rest        *Rest             // what is wanted of it, by schedule or by hand; nil: it never sleeps, or nothing is wanted
 
 	live any // the driver's own Live.Spec
 }

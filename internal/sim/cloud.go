@@ -47,6 +47,7 @@ const (
 	Create  Op = "create"
 	Update  Op = "update"
 	Delete  Op = "delete"
+	Note    Op = "note" // a person's word, which is no write to what is compared
 )
 
 // Call is one call to the cloud.

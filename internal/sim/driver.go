@@ -45,6 +45,7 @@ func (d *Driver[S]) Observe(ctx context.Context, want []S, list bool) (resource.
 			return seen, err
 		}
 	}
+	d.heed(want, found)
 	for _, l := range found {
 		seen.Live = append(seen.Live, l)
 	}

@@ -105,6 +105,8 @@ func (j judgement) wanted(r resource.Resource) string {
 		return ""
 	case immutable && j.mayLack(r, nil): // what it would be made on is not there
 		return ""
+	case j.late(r): // a change waits for those of what it stands on
+		return ""
 	case immutable && !j.mayGo(t):
 		if i := slices.IndexFunc(diff, func(c resource.Change) bool { return c.Mark }); i >= 0 {
 			return fmt.Sprintf("is held, and a mark is not written: %v", diff[i])
@@ -136,6 +138,22 @@ func (j judgement) haunted(r resource.Resource) bool {
 		t, exists := j.live[n.Ref]
 		foreign := slices.ContainsFunc(j.inside(n.Ref), func(in sim.Thing) bool { return in.Owner != "mine" })
 		if exists && foreign && j.immutable(house, t) || j.haunted(house) {
+			return true
+		}
+	}
+	return false
+}
+
+// late: something that it stands on is to be made or changed first, and that has to wait itself.
+func (j judgement) late(r resource.Resource) bool {
+	for _, n := range r.Needs {
+		on, wanted := j.want[n.Ref]
+		t, exists := j.live[n.Ref]
+		switch {
+		case n.In || !wanted || on.Suspend != "" || exists && t.Owner != "mine":
+		case !exists && j.mayLack(on, nil):
+			return true
+		case exists && len(asBox(on.Spec).Diff(asBox(t.Spec))) > 0 && (j.immutable(on, t) && j.mayLack(on, nil) || j.late(on)):
 			return true
 		}
 	}

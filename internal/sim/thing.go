@@ -12,6 +12,7 @@ type thing struct {
 	owner       string // the stack whose mark it carries
 	unprotected string
 	sick        string
+	hand        resource.Rest // a person's word, if it is ByHand
 
 	created time.Time
 	made    time.Time // takes writes from then on

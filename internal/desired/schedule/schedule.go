@@ -1,0 +1,133 @@
+// Package schedule says when something is awake: windows of the week in a time zone, and dates on which it stays asleep. It is pure:
+// it knows neither what sleeps nor the clock, and whoever asks brings the moment.
+//
+// Times are those on a clock on the wall. Where that clock jumps, a window begins at the first moment at which the clock shows its
+// beginning or more, and is over from the moment on which the clock never again shows less than its end: a time that is skipped is the
+// moment of the jump, and of a time that comes twice the first is for waking, the last for falling asleep.
+package schedule
+
+import (
+	"slices"
+	"time"
+)
+
+// Schedule is a valid one. It is made by Settings.Schedule; the zero value is always awake.
+type Schedule struct {
+	zone   *time.Location
+	weekly []window // none: always awake
+	except []span
+}
+
+// window is one window of the week. Minutes count from midnight; an end beyond 24 hours is on the next day.
+type window struct {
+	day        time.Weekday
+	begin, end int
+}
+
+// span is whole days, the last among them.
+type span struct{ first, last date }
+
+// date counts days, in whatever zone.
+type date int
+
+const minutesOfDay = 24 * 60
+
+// At reports whether it is awake at now, and until when that stays so; a zero until is for ever.
+func (s Schedule) At(now time.Time) (awake bool, until time.Time) {
+	if len(s.weekly) == 0 {
+		return true, time.Time{}
+	}
+	const before = 3 // days: a window of yesterday's date may end today, and a zone may be set a day back
+	day := dateOf(now.In(s.zone)) - before
+	last := s.horizon(dateOf(now.In(s.zone)))
+	for ; day <= last; day++ {
+		for _, p := range s.periods(day) {
+			switch {
+			case awake && p.begin.After(until):
+				return true, until
+			case awake || !p.begin.After(now) && p.end.After(now):
+				awake = true
+				if p.end.After(until) {
+					until = p.end
+				}
+			case p.begin.After(now):
+				return false, p.begin
+			}
+		}
+	}
+	return awake, time.Time{} // every day alike, and no end in sight
+}
+
+// Wakes is when it next wakes, after now; zero if it never does.
+func (s Schedule) Wakes(now time.Time) time.Time {
+	awake, until := s.At(now)
+	if !awake || until.IsZero() {
+		return until
+	}
+	_, until = s.At(until)
+	return until
+}
+
+// horizon is a day before which something happens if anything does: some weeks after the last exception, because where clocks jump a
+// window of a minute may be skipped.
+func (s Schedule) horizon(day date) date {
+	for _, e := range s.except {
+		day = max(day, e.last)
+	}
+	return day + 30
+}
+
+// period is a time in which it is awake.
+type period struct{ begin, end time.Time }
+
+// periods are those of the windows that begin on a day, less the days on which it stays asleep, in order.
+func (s Schedule) periods(day date) []period {
+	var all []period
+	for _, w := range s.weekly {
+		if w.day != day.weekday() {
+			continue
+		}
+		parts := []period{{first(s.zone, day, w.begin), over(s.zone, day, w.end)}}
+		for _, d := range []date{day, day + 1} { // no window reaches further
+			if s.excepted(d) {
+				parts = without(parts, period{first(s.zone, d, 0), first(s.zone, d+1, 0)})
+			}
+		}
+		all = append(all, parts...)
+	}
+	all = slices.DeleteFunc(all, func(p period) bool { return !p.begin.Before(p.end) }) // the clock jumped over it
+	slices.SortFunc(all, func(a, b period) int { return a.begin.Compare(b.begin) })
+	return all
+}
+
+func (s Schedule) excepted(d date) bool {
+	return slices.ContainsFunc(s.except, func(e span) bool { return e.first <= d && d <= e.last })
+}
+
+// without cuts a time out of periods. What is empty is left out.
+func without(all []period, cut period) []period {
+	var left []period
+	for _, p := range all {
+		if before := (period{p.begin, earlier(p.end, cut.begin)}); before.begin.Before(before.end) {
+			left = append(left, before)
+		}
+		if after := (period{later(p.begin, cut.end), p.end}); after.begin.Before(after.end) {
+			left = append(left, after)
+		}
+	}
+	return left
+}
+
+func earlier(a, b time.Time) time.Time {
+	if b.Before(a) {
+		return b
+	}
+	return a
+}
+
+func later(a, b time.Time) time.Time {
+	if b.After(a) {
+		return b
+	}
+	return a
+}

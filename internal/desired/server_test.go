@@ -31,11 +31,13 @@ workloads:
         command: [a], args: [b], env: {A: 1, B: {secret: s, key: k}}, storage: [{bucket: data, access: read}], protect: true}
   db: {image: "x:1", port: 81, cpu: 2, memory: 1G, user: 70, disk: {size: 1Gi, mount: /data}, replicas: 0}
   job: {image: "x:1", cpu: 1m, memory: 1Mi, disk: {size: 1Gi, mount: /data}}
+  wide: {image: "x:1", cpu: 1m, memory: 1Mi, replicas: {min: 2, max: 5, cpu: 70, memory: 80}}
 secrets: {s: {generate: [k]}}
 `})
 	plural := map[string]string{
 		"Namespace": "namespaces", "ServiceAccount": "serviceaccounts", "Service": "services", "Secret": "secrets",
 		"PersistentVolumeClaim": "persistentvolumeclaims", "NetworkPolicy": "networkpolicies", "Deployment": "deployments", "StatefulSet": "statefulsets",
+		"HorizontalPodAutoscaler": "horizontalpodautoscalers", "PodDisruptionBudget": "poddisruptionbudgets",
 	}
 	apply := func(o kube.Object) {
 		gvk := o.GVK()

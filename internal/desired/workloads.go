@@ -25,12 +25,21 @@ func (b *builder) addWorkloads(manifests []manifest) {
 		objects := e.Workload.Objects(setting)
 		from := origin{entry: path, path: path, at: b.at(path), handling: e.Handling}
 		for i, m := range objects {
-			r := b.object(object{Manifest: m, Cluster: b.cluster}, from)
-			if i == len(objects)-1 { // what runs the pods comes last
+			o := object{Manifest: m, Cluster: b.cluster}
+			last := i == len(objects)-1 // what runs the pods
+			if last {
+				o.Floor = e.Workload.Floor()
+			}
+			r := b.object(o, from)
+			if last {
 				r.Needs = append(r.Needs, after...)
 			}
 			r.InheritsFirst = r.Ref.Kind == "PersistentVolumeClaim"
-			b.add(r, from.at, path)
+			at := from.at
+			if r.InheritsFirst {
+				at = b.at(path + ".disk.size") // what may be refused of a claim is its size
+			}
+			b.add(r, at, path)
 		}
 	}
 }

@@ -76,6 +76,13 @@ func (d *draft) bring(it *item) Step {
 		return Step{Verb: Update, Why: noted(marks), Drift: marks}
 	}
 	fixed := only(live.Diff, func(c resource.Change) bool { return c.Recreate })
+	if live.Refused != "" && len(live.Diff) > 0 {
+		why := "differs in " + fields(live.Diff) + ", which is refused: " + live.Refused
+		if want.Pos != "" {
+			why += " (" + want.Pos + ")"
+		}
+		return Step{Verb: Hold, Held: Update, Why: why, Drift: live.Diff, Rejected: true}
+	}
 	switch {
 	case len(fixed) > 0:
 		return d.replace(it, fixed)

@@ -116,8 +116,8 @@ func text(p Plan) string {
 //	entry=NAME          its entry of the stack file
 //	stateful permanent  its lifetime; otherwise it is disposable
 //
-// of a wanted one: unprotected adopt observe shared inherits suspend=REASON; of a live one: its state, locked foreign asleep
-// mark=COMMIT detail=TEXT notice=TEXT differs=FIELD, where FIELD! cannot be changed in place and FIELD~ is a mark
+// of a wanted one: pos=PLACE unprotected adopt observe shared inherits suspend=REASON; of a live one: its state, locked foreign asleep
+// mark=COMMIT detail=TEXT refused=WHY notice=TEXT differs=FIELD, where FIELD! cannot be changed in place and FIELD~ is a mark
 // and FIELD@ that of the owner. Of both: rest=FORM, asleep or awake, which is what its schedule asks for; of a live one, heeding a
 // person's word.
 // Of the policy: commit=HASH observe no-prune max-deletes=N destroy suspended=REASON held=REF settled=REF rejected=REF blind=KIND unlisted=KIND.
@@ -154,6 +154,8 @@ func readWanted(t testing.TB, words []string) resource.Resource {
 			r.Needs = append(r.Needs, resource.Need{Ref: ref(t, value), In: key == "in"})
 		case "entry":
 			r.Entry = value
+		case "pos":
+			r.Pos = value
 		case "stateful":
 			r.Lifetime = resource.Stateful
 		case "permanent":
@@ -199,6 +201,8 @@ func readLive(t testing.TB, words []string) resource.Observation {
 			o.Unprotected = value
 		case "detail":
 			o.Detail = value
+		case "refused":
+			o.Refused = value
 		case "notice":
 			o.Notices = append(o.Notices, value)
 		case "asleep":

@@ -66,6 +66,7 @@ type Live[S any] struct {
 	Entry       string
 	Unprotected string
 	Detail      string
+	Refused     string // why the provider would not take Want, where it can be asked without a write; "": nothing is known against it
 	Version     string // "": made from Spec
 	Outputs     map[string]string
 	Notices     []string

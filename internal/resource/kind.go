@@ -119,7 +119,7 @@ func NewKind[S Spec[S]](name string, d Driver[S]) Kind {
 func observation[S Spec[S]](l Live[S], want S, wanted bool) Observation {
 	o := Observation{
 		Ref: l.Spec.Ref(), State: l.State, Locked: l.Locked, Owned: l.Owned, Lifetime: l.Spec.Lifetime(), Needs: l.Spec.Needs(),
-		Entry: l.Entry, Unprotected: l.Unprotected, Detail: l.Detail, Version: l.Version, Outputs: l.Outputs,
+		Entry: l.Entry, Unprotected: l.Unprotected, Detail: l.Detail, Refused: l.Refused, Version: l.Version, Outputs: l.Outputs,
 		Notices: l.Notices, live: l.Spec,
 	}
 	if o.State == Unknown {

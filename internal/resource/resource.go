@@ -7,6 +7,7 @@ import (
 	"cmp"
 	"fmt"
 	"strings"
+	"time"
 )
 
 // Ref names a resource within a stack. Kind is the cloud kind in lower case (cluster, bucket, registry, …), the
@@ -85,10 +86,11 @@ func (s State) Usable() bool { return s == Ready || s == Busy }
 type Change struct {
 	Field      string
 	Want, Have string
-	Recreate   bool   // the provider cannot change it in place
-	Mark       bool   // a note of recsysd's own on the resource: written even while the rest is held
-	Owner      bool   // of the mark that says whose the resource is: no difference in what is not ours yet, but what taking it over writes
-	Manager    string // who set Have, where that is known
+	Recreate   bool      // the provider cannot change it in place
+	Mark       bool      // a note of recsysd's own on the resource: written even while the rest is held
+	Owner      bool      // of the mark that says whose the resource is: no difference in what is not ours yet, but what taking it over writes
+	Manager    string    // who set Have, where that is known
+	At         time.Time // when Manager did; zero: not known
 }
 
 // FieldUnprotected is the Change by which the planner asks a driver to write (Want is a commit's first 12 digits) or
@@ -130,6 +132,7 @@ type Observation struct {
 	Entry       string            // the entry it was made for, where it carries that
 	Unprotected string            // the mark of FieldUnprotected as it stands on the resource
 	Detail      string            // what it is doing or what is wrong with it, for people
+	Refused     string            // why the provider would not take what is wanted, as it says when asked; nothing is written then
 	Version     string            // changes whenever a compared part of the live resource does
 	Outputs     map[string]string // such as endpoint, url, path, address: what others use it by
 	Notices     []string          // worth telling, no difference: foreign members, labels of others

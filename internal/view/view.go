@@ -28,17 +28,18 @@ func JSON(w io.Writer, v any) error {
 
 // Change is one field that differs.
 type Change struct {
-	Field   string `json:"field"`
-	Want    string `json:"want"`
-	Have    string `json:"have"`
-	Manager string `json:"manager"` // who set have, where that is known
+	Field   string    `json:"field"`
+	Want    string    `json:"want"`
+	Have    string    `json:"have"`
+	Manager string    `json:"manager"`     // who set have, where that is known
+	At      time.Time `json:"at,omitzero"` // when, where that is known
 }
 
 // changes is never nil, so that JSON has an empty list.
 func changes(cs []resource.Change) []Change {
 	out := make([]Change, 0, len(cs))
 	for _, c := range cs {
-		out = append(out, Change{c.Field, c.Want, c.Have, c.Manager})
+		out = append(out, Change{c.Field, c.Want, c.Have, c.Manager, c.At})
 	}
 	return out
 }
@@ -120,7 +121,7 @@ func fields(w io.Writer, p Paint, cs []Change, recreate map[string]bool) error {
 	for _, c := range cs {
 		var notes []string
 		if c.Manager != "" {
-			notes = append(notes, "set by "+plain(c.Manager))
+			notes = append(notes, by(c))
 		}
 		if recreate[c.Field] {
 			notes = append(notes, "cannot change in place")
@@ -128,6 +129,14 @@ func fields(w io.Writer, p Paint, cs []Change, recreate map[string]bool) error {
 		t.row("", plain(c.Field), "want "+value(c.Want), "have "+value(c.Have), strings.Join(notes, ", "))
 	}
 	return t.write(w, p, "        ")
+}
+
+// by says who set what is there, and when.
+func by(c Change) string {
+	if c.At.IsZero() {
+		return "set by " + plain(c.Manager)
+	}
+	return "set by " + plain(c.Manager) + " at " + c.At.Local().Format(time.DateTime)
 }
 
 // A table lines columns up. Colours would upset the widths, so a whole line is painted or none.

@@ -46,7 +46,7 @@ type (
 func Claim(name string) string { return name + "-data" }
 
 // Objects are the manifests of the workload, which must be valid: ServiceAccount, PersistentVolumeClaim if it has a disk, Service if it
-// has a port, NetworkPolicy, and Deployment, or StatefulSet if it has a disk.
+// has a port, NetworkPolicy, what comes with more than one pod, and last the Deployment, or StatefulSet if it has a disk.
 func (w Workload) Objects(s Setting) []map[string]any {
 	objects := []map[string]any{w.serviceAccount(s)}
 	if w.Disk != nil {
@@ -56,6 +56,12 @@ func (w Workload) Objects(s Setting) []map[string]any {
 		objects = append(objects, w.service(s))
 	}
 	objects = append(objects, w.networkPolicy(s))
+	if w.several() {
+		objects = append(objects, w.disruption(s))
+	}
+	if w.scales() {
+		objects = append(objects, w.scaler(s))
+	}
 	if w.Disk != nil {
 		return append(objects, w.statefulSet(s))
 	}
@@ -168,8 +174,8 @@ func (w Workload) statefulSet(s Setting) object {
 
 // replicated adds the number of pods if the stack says it; otherwise it belongs to whatever scales the workload.
 func (w Workload) replicated(spec object) object {
-	if w.Replicas != nil {
-		spec["replicas"] = int64(*w.Replicas)
+	if w.Replicas != nil && !w.scales() {
+		spec["replicas"] = int64(*w.Replicas.Count)
 	}
 	return spec
 }

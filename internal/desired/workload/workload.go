@@ -21,7 +21,7 @@ type Workload struct {
 	Port     int               `yaml:"port" doc:"The TCP port that it listens on. It gets a Service of the workload's name."`
 	CPU      CPU               `yaml:"cpu" required:"true" doc:"CPU that is reserved, and paid for, such as 500m. Required. It may use more while the node has it."`
 	Memory   Bytes             `yaml:"memory" required:"true" doc:"Memory that is reserved, and the most that it may use, such as 1Gi. Required."`
-	Replicas *int              `yaml:"replicas" doc:"How many pods. Left out, it starts with one and whatever scales it is left alone. With a disk at most 1."`
+	Replicas *Replicas         `yaml:"replicas" doc:"How many pods: a number, or {min, max, cpu} for an autoscaler. Left out, it starts with one and whatever scales it is left alone. With a disk at most 1."`
 	Uses     []string          `yaml:"uses" doc:"Workloads that it talks to: they are created first, <NAME>_HOST and <NAME>_PORT say where they are, and their network policy lets it in."`
 	Storage  []Storage         `yaml:"storage" doc:"Buckets of the stack that its pods may use, without keys."`
 	Health   string            `yaml:"health" doc:"Path that answers 200 when it is well, asked on the port. Without it, being reachable on the port is enough."`
@@ -127,13 +127,7 @@ func (w Workload) Validate() error {
 	case w.Port == 0:
 		bad("health", "needs a port to be asked on")
 	}
-	switch {
-	case w.Replicas == nil:
-	case *w.Replicas < 0 || *w.Replicas > 1000:
-		bad("replicas", "%d is out of range; 0 to 1000", *w.Replicas)
-	case *w.Replicas > 1 && w.Disk != nil:
-		bad("replicas", "%d with a disk: only one pod can have it", *w.Replicas)
-	}
+	w.validateReplicas(bad)
 	if w.User != nil && *w.User < 1 {
 		bad("user", "%d: root is not for pods; leave it out to let the image decide", *w.User)
 	}

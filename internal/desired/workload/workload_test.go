@@ -120,7 +120,7 @@ func TestRollout(t *testing.T) {
 	if _, ok := d["spec"].(map[string]any)["replicas"]; ok {
 		t.Error("replicas that nobody declared belong to whatever scales the workload")
 	}
-	w.Replicas = pointer(0)
+	w.Replicas = &workload.Replicas{Count: pointer(0)}
 	if at(t, made(w, here)["Deployment"], "spec", "replicas") != int64(0) {
 		t.Error("zero is a value")
 	}

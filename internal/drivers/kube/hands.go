@@ -21,6 +21,7 @@ const (
 // owner is one entry of managedFields.
 type owner struct {
 	name, operation, version, subresource string
+	at                                    time.Time // of its last change; zero: not known
 	fields                                *fieldpath.Set
 	entry                                 map[string]any // as it stands in the object
 }
@@ -33,6 +34,9 @@ func owners(live map[string]any) ([]owner, error) {
 	for _, e := range objects(list(live, "metadata", "managedFields")) {
 		o := owner{name: text(e, "manager"), operation: text(e, "operation"), version: text(e, "apiVersion"),
 			subresource: text(e, "subresource"), fields: &fieldpath.Set{}, entry: e}
+		if at, err := time.Parse(time.RFC3339, text(e, "time")); err == nil {
+			o.at = at
+		}
 		if o.subresource == "status" || e["fieldsV1"] == nil {
 			continue
 		}
@@ -158,16 +162,22 @@ func covers(set *fieldpath.Set, p fieldpath.Path) bool {
 	return true
 }
 
-// who names those other than recsysd that own the field at p.
-func who(all []owner, p fieldpath.Path) string {
+// who names those other than recsysd that own the field at p, and says when the last of them wrote.
+func who(all []owner, p fieldpath.Path) (managers string, at time.Time) {
 	var names []string
 	for _, o := range all {
-		if o.name != manager && covers(o.fields, p) && !slices.Contains(names, o.name) {
+		if ownManagers[o.name] || !covers(o.fields, p) {
+			continue
+		}
+		if !slices.Contains(names, o.name) {
 			names = append(names, o.name)
+		}
+		if o.at.After(at) {
+			at = o.at
 		}
 	}
 	slices.Sort(names)
-	return strings.Join(names, ", ")
+	return strings.Join(names, ", "), at
 }
 
 // taken returns the object's managedFields after the fields at and below paths have gone from the hands to recsysd's own

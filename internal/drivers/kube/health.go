@@ -193,6 +193,10 @@ func claim(m map[string]any) (resource.State, string) {
 		if status, _, message := condition(m, "FileSystemResizePending"); status == "True" {
 			return resource.Ready, message
 		}
+		want, have := text(m, "spec", "resources", "requests", "storage"), text(m, "status", "capacity", "storage")
+		if want != have && have != "" && !equalQuantities(want, have) {
+			return resource.Ready, "growing from " + have + " to " + want
+		}
 		return resource.Ready, ""
 	case "Lost":
 		return resource.Broken, "its volume is lost"

@@ -230,7 +230,11 @@ func (l *look) report(m mapping, want Object, live *item, p *prediction) *resour
 		w := want
 		w.dry = p
 		r.Want = &w
-		if p.refused != "" {
+		switch {
+		case p.refused == "":
+		case p.final && len(p.changes) > 0:
+			r.Refused = p.refused
+		default:
 			r.Detail = strings.TrimPrefix(r.Detail+"; the API server refuses what is declared: "+p.refused, "; ")
 		}
 		if p.notice != "" {

@@ -2,8 +2,8 @@ package kube
 
 import (
 	"context"
+	"fmt"
 	"net/http"
-	"strings"
 	"sync"
 
 	"sigs.k8s.io/structured-merge-diff/v6/fieldpath"
@@ -17,6 +17,7 @@ type prediction struct {
 	take    []fieldpath.Path // fields that only a hand owns and that are to be put back
 	notice  string
 	refused string // why the server would not take the spec; "": it would
+	final   bool   // a write would be refused as the dry-run was: it is not tried
 }
 
 // verdicts keeps predictions by object, wanted hash and live fingerprint: the same question costs no second request.
@@ -59,12 +60,15 @@ func (v *verdicts) clear() {
 // that nothing can be said about this object now.
 func (d *Driver) predict(ctx context.Context, s *link, m mapping, want Object, live *item) (*prediction, error) {
 	hash := d.hashes.of(want)
-	question := hash + strings.Join(want.Generate, ",") + live.print
+	question := fmt.Sprint(hash, want.Generate, want.Floor, live.print)
 	if p := s.verdict.get(want.Ref(), question); p != nil {
 		return p, nil
 	}
 	patch, _ := declared(want)
 	generated(patch, want, live.object.Object, placeholder)
+	if err := want.carry(patch, live.object.Object); err != nil {
+		return nil, err
+	}
 	// The uid keeps a dry-run from telling how a successor of the same name would be created.
 	object(patch, "metadata")["uid"] = string(live.object.GetUID())
 	dry, err := s.apply(ctx, m, wire(patch), applyOptions{dryRun: true, force: true})

@@ -129,8 +129,8 @@ func TestRejected(t *testing.T) {
 			if len(o.Diff) == 0 || slices.ContainsFunc(o.Diff, func(d resource.Change) bool { return d.Recreate }) {
 				t.Errorf("the difference is to be shown, and is no reason to recreate:\n%s", diffText(o.Diff))
 			}
-			if !strings.Contains(o.Detail, c.says) {
-				t.Errorf("the reason should be told, got %q", o.Detail)
+			if !strings.Contains(o.Detail+o.Refused, c.says) {
+				t.Errorf("the reason should be told, got %q", o.Detail+o.Refused)
 			}
 			err = w.kind.Update(t.Context(), resource.Of(bad), o, o.Diff)
 			if !errors.Is(err, resource.ErrRejected) || !strings.Contains(err.Error(), c.says) {

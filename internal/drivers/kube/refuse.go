@@ -3,13 +3,15 @@ package kube
 import (
 	"context"
 	"fmt"
+	"net/http"
 	"slices"
 	"strings"
 
+	"k8s.io/apimachinery/pkg/api/resource"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"sigs.k8s.io/structured-merge-diff/v6/fieldpath"
 
-	"recsysd.dev/recsysd/internal/resource"
+	recsys "recsysd.dev/recsysd/internal/resource"
 )
 
 // refusal makes a prediction of a dry-run that failed: either the server refuses the spec, or nothing is known.
@@ -61,14 +63,37 @@ func (d *Driver) refusal(ctx context.Context, s *link, m mapping, want Object, l
 		return p, nil
 	}
 	p.refused = explain(err, want)
+	// Validation judges a dry-run as it judges a write. A webhook or a quota may not.
+	p.final = status.Code == http.StatusUnprocessableEntity
+	if m.gvk.GroupKind() == claimKind {
+		if why := resizing(manifest, live); why != "" {
+			p.refused, p.final = why, true
+		}
+	}
 	if len(p.changes) == 0 {
 		p.notice = fmt.Sprintf("%s is as declared, but the API server would refuse it now: %s", want, p.refused)
 	}
 	return p, nil
 }
 
+// resizing is why a claim cannot have the size that is declared; "" if its size is not what is refused.
+func resizing(manifest, live map[string]any) string {
+	path := []string{"spec", "resources", "requests", "storage"}
+	want, have := text(manifest, path...), text(live, path...)
+	w, errW := resource.ParseQuantity(want)
+	h, errH := resource.ParseQuantity(have)
+	switch {
+	case errW != nil || errH != nil || w.Cmp(h) == 0:
+		return ""
+	case w.Cmp(h) < 0:
+		return fmt.Sprintf("a disk never shrinks, and this one has %s, not %s: ask for %s, or move the data to a new one", have, want, have)
+	}
+	return fmt.Sprintf("this disk cannot grow from %s to %s: its StorageClass %s does not say allowVolumeExpansion: true",
+		have, want, text(live, "spec", "storageClassName"))
+}
+
 // recreate marks the changes at the fields that the server named; all if none matches.
-func recreate(cs []resource.Change, fields []string) {
+func recreate(cs []recsys.Change, fields []string) {
 	marked := false
 	for i := range cs {
 		for _, f := range fields {
@@ -90,7 +115,7 @@ const fieldOwner = "metadata.labels[" + LabelStack + "]"
 
 // claim makes the mark of ownership a write of its own where the rest cannot change in place: taken over first, what is then
 // ours may be made anew.
-func (d *Driver) claim(cs []resource.Change, live map[string]any) {
+func (d *Driver) claim(cs []recsys.Change, live map[string]any) {
 	labels := object(object(live, "metadata"), "labels")
 	for i := range cs {
 		if cs[i].Field == fieldOwner && labels[LabelStack] != d.o.Stack {

@@ -37,7 +37,7 @@ func (s *link) create(ctx context.Context, m mapping, u *unstructured.Unstructur
 	return s.resource(m, u.GetNamespace()).Create(ctx, u, metav1.CreateOptions{FieldManager: manager, DryRun: dryRun(dry)})
 }
 
-// patch changes parts of an object under the given manager.
+// patch changes parts of an object under the given manager; an apply takes them from whoever has them.
 func (s *link) patch(ctx context.Context, m mapping, namespace, name string, kind types.PatchType, body any, as string) (*unstructured.Unstructured, error) {
 	b, err := json.Marshal(body)
 	if err != nil {
@@ -45,7 +45,12 @@ func (s *link) patch(ctx context.Context, m mapping, namespace, name string, kin
 	}
 	ctx, cancel := context.WithTimeout(ctx, requestTimeout)
 	defer cancel()
-	return s.resource(m, namespace).Patch(ctx, name, kind, b, metav1.PatchOptions{FieldManager: as})
+	o := metav1.PatchOptions{FieldManager: as}
+	if kind == types.ApplyPatchType {
+		force := true
+		o.Force = &force
+	}
+	return s.resource(m, namespace).Patch(ctx, name, kind, b, o)
 }
 
 func (s *link) get(ctx context.Context, m mapping, namespace, name string) (*unstructured.Unstructured, error) {

@@ -16,7 +16,8 @@ import (
 func changes(diffs []difference, o Object, all []owner) []resource.Change {
 	var out []resource.Change
 	for _, d := range diffs {
-		c := resource.Change{Field: pathText(d.path), Want: show(d.want), Have: show(d.have), Manager: who(all, d.path)}
+		c := resource.Change{Field: pathText(d.path), Want: show(d.want), Have: show(d.have)}
+		c.Manager, c.At = who(all, d.path)
 		if o.GVK().GroupKind() == secretKind && confidential(d.path) {
 			c.Want, c.Have = mask(d.want, "(secret)"), mask(d.have, "(another secret)")
 			if d.want == nil {

@@ -45,6 +45,9 @@ type Object struct {
 	// IfAbsent objects are made where there is none; an existing one that is not ours is used as it is: it shows no
 	// difference and is never written or removed. It is how a stack treats the namespace that it does not declare.
 	IfAbsent bool
+	// Floor is how many pods there are at least while their number is left to an autoscaler; 0 where there is none. It is no part
+	// of the manifest: it counts when the number passes from the manifest to the autoscaler, and at creation.
+	Floor int64
 
 	// The driver's own, on what it observed.
 	seen *sighting
@@ -149,7 +152,8 @@ func (o Object) MarshalJSON() ([]byte, error) {
 		Definition string         `json:"definition,omitempty"`
 		Generate   []string       `json:"generate,omitempty"`
 		IfAbsent   bool           `json:"ifAbsent,omitempty"`
-	}{m, nonZero(o.Cluster), o.Definition, o.Generate, o.IfAbsent})
+		Floor      int64          `json:"floor,omitempty"`
+	}{m, nonZero(o.Cluster), o.Definition, o.Generate, o.IfAbsent, o.Floor})
 }
 
 // veiled is a Secret's manifest with digests for values, also in the copy of them that kubectl keeps.

@@ -29,6 +29,9 @@ func (d *Driver) Create(ctx context.Context, want Object) error {
 		return fmt.Errorf("creating %s: %w", want, translate(err, want))
 	}
 	manifest, _ := declared(want)
+	if want.Floor > 0 && value(manifest, "spec", "replicas") == nil {
+		setReplicas(manifest, want.Floor) // a later apply hands it over
+	}
 	d.writing(s, m, want)
 	var made *unstructured.Unstructured
 	if len(want.Generate) > 0 {
@@ -194,6 +197,10 @@ func (d *Driver) repair(ctx context.Context, s *link, m mapping, want Object, p 
 		}
 	}
 	manifest, _ := declared(want)
+	now, err := s.handOver(ctx, m, want, manifest, now)
+	if err != nil {
+		return nil, err
+	}
 	generated(manifest, want, now.Object, password)
 	meta := object(manifest, "metadata")
 	meta["uid"], meta["resourceVersion"] = string(now.GetUID()), now.GetResourceVersion()

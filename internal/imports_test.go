@@ -38,6 +38,7 @@ var edges = []struct{ from, to, reason string }{
 	{"internal/desired", "internal/desired/workload", "the short form of a pod is a room of its own"},
 	{"internal/desired", "internal/drivers/<kind>", "sections decode into specs; see TestOnlySectionsKnowsKinds"},
 	{"internal/desired", "internal/drivers/gcp", "the marks of ownership are the cloud's labels"},
+	{"internal/desired", "internal/sealed", "encrypted files of the stack are opened there"},
 	{"internal/desired/workload", "internal/resource", "a workload becomes resources"},
 	{"internal/desired/workload", "internal/drivers/<kind>", "a workload becomes Kubernetes objects and grants"},
 	{"internal/drivers", "internal/drivers/<kind>", "it is the list of kinds"},

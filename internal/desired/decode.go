@@ -11,7 +11,7 @@ import (
 // decoder fills structs from values, strictly: every mistake is reported with its place and path, and decoding goes on.
 //
 // It reads the same tags as the schema does: `yaml:"name"`, `yaml:",inline"`, `yaml:"-"`, and `enum:"a,b"` for the texts
-// that a field (or the items of a list) may hold. A type with UnmarshalText is read from a single value; if it is also a struct it
+// that a field (or the items of a list) may hold. A type with UnmarshalText is read from a single value; if it is also a struct or a map it
 // may be written as a mapping instead.
 type decoder struct {
 	p      *problems
@@ -32,7 +32,7 @@ func (d *decoder) decode(v *value, at place, path, enum string, out reflect.Valu
 		out.Set(reflect.New(out.Type().Elem()))
 		out = out.Elem()
 	}
-	if u, ok := out.Addr().Interface().(encoding.TextUnmarshaler); ok && (v.kind == scalar || out.Kind() != reflect.Struct) {
+	if u, ok := out.Addr().Interface().(encoding.TextUnmarshaler); ok && (v.kind == scalar || out.Kind() != reflect.Struct && out.Kind() != reflect.Map) {
 		d.text(v, path, u)
 		return
 	}

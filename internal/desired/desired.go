@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"recsysd.dev/recsysd/internal/resource"
+	"recsysd.dev/recsysd/internal/sealed"
 )
 
 // Options are what is known before the stack is read.
@@ -23,6 +24,11 @@ type Options struct {
 	External    bool      // Kubernetes objects go to a configured kubeconfig, not to a cluster of the stack
 	Offline     bool      // the stack is only looked at: workloads without a cluster pass
 	Now         time.Time // the moment that schedules are read for
+
+	// Keys open encrypted files; nil: there is none, and with Offline the files stay shut. It is called once if at all.
+	Keys func() (sealed.Keys, error)
+	// Managed gives values of Secret Manager, in the order of the names; nil: nothing is asked, and every value is taken as unknown.
+	Managed func([]ManagedName) []ManagedValue
 }
 
 // Stack is what is wanted.
@@ -59,6 +65,7 @@ type builder struct {
 	places    map[string]place
 	cluster   resource.Ref // where the objects go; zero: to a kubeconfig, or nowhere yet
 	declared  map[resource.Ref]place
+	made      map[string]made // what the values of each entry of secrets are
 	resources []resource.Resource
 	notices   []string
 	until     time.Time // the earliest moment at which another reading may come to something else
@@ -77,6 +84,7 @@ func (b *builder) load() {
 	b.checkStack()
 	manifests := b.readManifests()
 	b.chooseCluster(len(b.file.Workloads)+len(b.file.Secrets)+len(manifests) > 0)
+	b.makeSecrets()
 	b.addWorkloads(manifests)
 	b.addCloud()
 	b.addSecrets()

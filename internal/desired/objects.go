@@ -3,9 +3,6 @@ package desired
 import (
 	"maps"
 
-	"k8s.io/apimachinery/pkg/util/validation"
-
-	"recsysd.dev/recsysd/internal/desired/workload"
 	"recsysd.dev/recsysd/internal/resource"
 )
 
@@ -45,39 +42,6 @@ func (b *builder) object(o object, from origin) resource.Resource {
 	b.handle(&r, from.handling, from.path)
 	r.Entry = from.entry
 	return r
-}
-
-// addSecrets takes in the Secrets whose values are generated. There is no value here, and there never is one.
-func (b *builder) addSecrets() {
-	for _, name := range sortedKeys(b.file.Secrets) {
-		e, path := b.file.Secrets[name], joined("secrets", name)
-		b.checkKey(path, name)
-		if len(e.Generate) == 0 {
-			b.p.add(b.at(path), path+".generate", "missing; the keys to make values for, such as [password]")
-		}
-		for i, key := range e.Generate {
-			if at := indexed(path+".generate", i); len(validation.IsConfigMapKey(key)) > 0 {
-				b.p.add(b.at(at), at, "%q is not a key; letters, digits, '-', '_' and '.'", key)
-			}
-		}
-		workload.ValidateLabels(e.Labels, func(field, format string, args ...any) {
-			b.p.add(b.at(joined(path, field)), joined(path, field), format, args...)
-		})
-		labels := map[string]any{}
-		for k, v := range e.Labels {
-			labels[k] = v
-		}
-		o := object{
-			Manifest: map[string]any{
-				"apiVersion": "v1", "kind": "Secret", "type": "Opaque",
-				"metadata": map[string]any{"name": name, "namespace": b.namespace(), "labels": labels},
-			},
-			Cluster:  b.cluster,
-			Generate: e.Generate,
-		}
-		from := origin{entry: path, path: path, at: b.at(path), handling: e.Handling}
-		b.add(b.object(o, from), from.at, path)
-	}
 }
 
 // addNamespace takes in the stack's namespace, if anything is in it and no manifest declares it. One that exists already is used

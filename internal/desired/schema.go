@@ -45,6 +45,9 @@ func schemaOf(t reflect.Type, enum string) schema {
 		if t.Kind() == reflect.Struct && len(fieldsOf(t)) > 0 {
 			return schema{"anyOf": []schema{text, structSchema(t)}}
 		}
+		if t.Kind() == reflect.Map {
+			return schema{"anyOf": []schema{text, {"type": "object", "additionalProperties": schemaOf(t.Elem(), "")}}}
+		}
 		return text
 	}
 	switch t.Kind() {

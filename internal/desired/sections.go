@@ -40,6 +40,7 @@ const (
 	annotationUnprotected = kube.AnnotationUnprotected
 	annotationGenerated   = kube.AnnotationGenerated
 	annotationApplied     = kube.AnnotationApplied
+	annotationSecret      = kube.AnnotationSecret
 )
 
 // validateCloudLabels reports labels that no resource of the cloud could have.
@@ -65,7 +66,7 @@ type file struct {
 	Cluster   string                    `yaml:"cluster" doc:"Key of the cluster that workloads, secrets and manifests go to; the only one by default."`
 	Namespace string                    `yaml:"namespace" doc:"Kubernetes namespace; the stack's name by default. It is made if it does not exist."`
 	Workloads map[string]*workloadEntry `yaml:"workloads" doc:"Pods in short form, by name. Each becomes a Deployment, or with a disk a StatefulSet, and what belongs to it."`
-	Secrets   map[string]*secretEntry   `yaml:"secrets" doc:"Kubernetes Secrets whose values are made once and kept only in the cluster, by name."`
+	Secrets   map[string]*secretEntry   `yaml:"secrets" doc:"Kubernetes Secrets, by name: their values are made at random, or come from encrypted files or from Secret Manager."`
 	Manifests []string                  `yaml:"manifests" doc:"Plain Kubernetes objects: files, globs, and folders with a kustomization.yaml, as seen from the stack file's folder."`
 	Cost      *cost                     `yaml:"cost" doc:"What the price depends on and no resource says."`
 }
@@ -129,11 +130,35 @@ type workloadEntry struct {
 	Workload workload.Workload `yaml:",inline"`
 }
 
-// secretEntry is one generated Secret.
+// secretEntry is one Secret, from one of three sources.
 type secretEntry struct {
-	Handling handling          `yaml:",inline"`
-	Generate []string          `yaml:"generate" required:"true" doc:"Keys, each with a random value. A key that is added gets one; what exists is never changed. Required."`
-	Labels   map[string]string `yaml:"labels" doc:"Labels of the Secret."`
+	Handling          handling          `yaml:",inline"`
+	Generate          []string          `yaml:"generate" doc:"Keys, each with a random value that is made once and kept only in the cluster. A key that is added gets one; what exists is never changed."`
+	FromFile          string            `yaml:"fromFile" doc:"A file that age or SOPS encrypted, as seen from the stack file's folder: a mapping of keys to texts, or with key one value."`
+	FromSecretManager managedSecrets    `yaml:"fromSecretManager" doc:"The name of a secret of Google Secret Manager, whose newest enabled version is taken; or a mapping of keys to names, or to {secret, version}."`
+	Key               string            `yaml:"key" doc:"The key under which the whole of fromFile, or the one secret of fromSecretManager, stands in the Secret; for the latter it is value by default."`
+	Labels            map[string]string `yaml:"labels" doc:"Labels of the Secret."`
+}
+
+// managedSecrets are secrets of Secret Manager by key. Written as a single text it is one, under the key "".
+type managedSecrets map[string]managedSecret
+
+// managedSecret is one of them. Written as a single text it is its name.
+type managedSecret struct {
+	Secret  string `yaml:"secret" required:"true" doc:"Name of the secret in the stack's project, or projects/P/secrets/S."`
+	Version string `yaml:"version" doc:"Number of the version; the newest that is enabled if left out."`
+}
+
+// UnmarshalText reads a plain name.
+func (m *managedSecrets) UnmarshalText(text []byte) error {
+	*m = managedSecrets{"": {Secret: string(text)}}
+	return nil
+}
+
+// UnmarshalText reads a plain name.
+func (m *managedSecret) UnmarshalText(text []byte) error {
+	m.Secret = string(text)
+	return nil
 }
 
 // cost is what prices need to know. It changes no resource.

@@ -30,6 +30,9 @@ func (b *builder) addWorkloads(manifests []manifest) {
 			if last {
 				o.Floor = e.Workload.Floor()
 			}
+			if runsPods(m) {
+				o.Awaits = b.awaited(e.Workload)
+			}
 			r := b.object(o, from)
 			if last {
 				r.Needs = append(r.Needs, after...)
@@ -55,7 +58,7 @@ func (b *builder) namespace() string {
 // setting looks up what a workload names, and returns with it what must be there before the pods: order, no more.
 func (b *builder) setting(name, path string) (workload.Setting, []resource.Need) {
 	w := b.file.Workloads[name].Workload
-	s := workload.Setting{Stack: b.file.Name, Namespace: b.namespace(), Name: name}
+	s := workload.Setting{Stack: b.file.Name, Namespace: b.namespace(), Name: name, Secrets: b.revisions(w)}
 	var after []resource.Need
 	need := func(r resource.Ref) { after = append(after, resource.Need{Ref: r}) }
 
@@ -144,33 +147,6 @@ func (b *builder) image(i workload.Image, path string) (string, *resource.Ref) {
 func (b *builder) checkMoving(at place, reference string) {
 	if strings.HasSuffix(reference, ":latest") {
 		b.notice(at, reference+" moves without a commit, and what runs then depends on when a pod started")
-	}
-}
-
-// checkSecrets finds the secret of every variable that names one, among the stack's secrets and manifests.
-func (b *builder) checkSecrets(w workload.Workload, path string, manifests []manifest) {
-	known := map[string][]string{} // keys by name
-	for _, m := range manifests {
-		if m.kind() == "Secret" && m.namespace(b.namespace()) == b.namespace() {
-			known[m.name()] = append(m.tree.get("data").keys(), m.tree.get("stringData").keys()...)
-		}
-	}
-	for name, s := range b.file.Secrets {
-		known[name] = s.Generate
-	}
-	for _, variable := range sortedKeys(w.Env) {
-		e := w.Env[variable]
-		if e.Text != nil || e.Secret == "" || e.Key == "" {
-			continue
-		}
-		at := path + ".env." + variable
-		keys, ok := known[e.Secret]
-		switch {
-		case !ok:
-			b.p.add(b.at(at+".secret"), at+".secret", "no secret %q in secrets or manifests%s", e.Secret, suggest(e.Secret, sortedKeys(known)))
-		case !slices.Contains(keys, e.Key):
-			b.p.add(b.at(at+".key"), at+".key", "secret %q has no key %q%s", e.Secret, e.Key, suggest(e.Key, keys))
-		}
 	}
 }
 

@@ -15,6 +15,7 @@ type Setting struct {
 	Image     string // resolved
 	Uses      []Peer // in the order of the file
 	UsedBy    []string
+	Secrets   map[string]string // which making of each Secret that it uses; "": not known now
 }
 
 // Peer is another workload of the stack.
@@ -193,10 +194,18 @@ func (w Workload) template(s Setting) object {
 		spec["nodeSelector"] = object{"cloud.google.com/gke-spot": "true"}
 		spec["terminationGracePeriodSeconds"] = int64(spotSeconds)
 	}
+	volumes := w.secretVolumes()
 	if w.Disk != nil {
-		spec["volumes"] = list{object{"name": "data", "persistentVolumeClaim": object{"claimName": Claim(s.Name)}}}
+		volumes = append(list{object{"name": "data", "persistentVolumeClaim": object{"claimName": Claim(s.Name)}}}, volumes...)
 	}
-	return object{"metadata": object{"labels": w.labels(s)}, "spec": spec}
+	if len(volumes) > 0 {
+		spec["volumes"] = volumes
+	}
+	metadata := object{"labels": w.labels(s)}
+	if notes := s.secretNotes(); len(notes) > 0 {
+		metadata["annotations"] = notes
+	}
+	return object{"metadata": metadata, "spec": spec}
 }
 
 // podSecurity runs the pod as the declared user, to whose group the disk is given once: OnRootMismatch leaves the rights alone that
@@ -240,8 +249,12 @@ func (w Workload) container(s Setting) object {
 	if w.User != nil { // no user but root could use what is dropped here
 		c["securityContext"] = object{"allowPrivilegeEscalation": false, "capabilities": object{"drop": list{"ALL"}}}
 	}
+	mounts := w.secretMounts()
 	if w.Disk != nil {
-		c["volumeMounts"] = list{object{"name": "data", "mountPath": w.Disk.Mount}}
+		mounts = append(list{object{"name": "data", "mountPath": w.Disk.Mount}}, mounts...)
+	}
+	if len(mounts) > 0 {
+		c["volumeMounts"] = mounts
 	}
 	return c
 }

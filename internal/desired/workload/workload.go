@@ -26,6 +26,7 @@ type Workload struct {
 	Storage  []Storage         `yaml:"storage" doc:"Buckets of the stack that its pods may use, without keys."`
 	Health   string            `yaml:"health" doc:"Path that answers 200 when it is well, asked on the port. Without it, being reachable on the port is enough."`
 	Env      map[string]Env    `yaml:"env" doc:"Environment variables: a text, or {secret, key}. A text may use others, secret ones too, as $(NAME)."`
+	Secrets  map[string]string `yaml:"secrets" doc:"Secrets of the stack that its pods see as files: the name of each, and the folder with a file for every key. Read-only."`
 	User     *int64            `yaml:"user" doc:"Numeric user to run as, never root, and the group of its disk. Left out, the image decides."`
 	Spot     bool              `yaml:"spot" doc:"Run on spot capacity: cheaper, and stopped by Google at 25 seconds' notice."`
 	Disk     *Disk             `yaml:"disk" doc:"A disk that outlives the pods and the entry itself. It makes the workload a StatefulSet."`
@@ -140,6 +141,7 @@ func (w Workload) Validate() error {
 		}
 	}
 	w.validateEnv(bad)
+	w.validateSecrets(bad)
 	for i, s := range w.Storage {
 		if s.Bucket == "" {
 			bad(fmt.Sprintf("storage[%d].bucket", i), "missing")

@@ -26,6 +26,7 @@ const (
 	Storage          = "storage"
 	ResourceManager  = "resourcemanager"
 	IAM              = "iam"
+	SecretManager    = "secretmanager"
 )
 
 // Scopes of the tokens that recsysd asks for. The second lets the cluster see the account's e-mail address rather than its number.

@@ -38,17 +38,13 @@ func translate(err error, o Object) error {
 	return errors.New(said)
 }
 
-// explain is the server's message. A Secret's values may stand in it, so for one it is told from the causes alone.
+// explain is the server's message; of a Secret, what can be said without repeating it.
 func explain(err error, o Object) string {
 	status, ok := answer(err)
-	if !ok || o.GVK().GroupKind() != secretKind || status.Code == http.StatusNotFound || status.Code == http.StatusForbidden {
+	if !ok || o.GVK().GroupKind() != secretKind {
 		return err.Error()
 	}
-	var fields []string
-	for _, c := range causes(status) {
-		fields = append(fields, c.Field)
-	}
-	return fmt.Sprintf("%s: %s %d (%s)", o, status.Reason, status.Code, strings.Join(fields, ", "))
+	return veiledStatus(status, o)
 }
 
 func causes(s metav1.Status) []metav1.StatusCause {

@@ -240,6 +240,9 @@ func (l *look) report(m mapping, want Object, live *item, p *prediction) *resour
 		if p.notice != "" {
 			r.Notices = append(r.Notices, p.notice)
 		}
+		if want.Awaits != "" {
+			r.Notices = append(r.Notices, fmt.Sprintf("%s keeps the values that it has: %s", want, want.Awaits))
+		}
 	}
 	return r
 }

@@ -59,6 +59,7 @@ func (v *verdicts) clear() {
 // predict asks what applying want to live would change. An error that ofCluster does not blame on the cluster means
 // that nothing can be said about this object now.
 func (d *Driver) predict(ctx context.Context, s *link, m mapping, want Object, live *item) (*prediction, error) {
+	want = want.borrowed(live.object.Object)
 	hash := d.hashes.of(want)
 	question := fmt.Sprint(hash, want.Generate, want.Floor, live.print)
 	if p := s.verdict.get(want.Ref(), question); p != nil {

@@ -37,6 +37,7 @@ func (d *Driver) refusal(ctx context.Context, s *link, m mapping, want Object, l
 	}
 	p := &prediction{changes: changes(diffs, want, all)}
 	fields, only := immutable(err)
+	only = only && want.Awaits == "" // it could not be made again
 	if only {
 		_, trialErr := s.trial(ctx, m, want, live)
 		if trialErr != nil && ofCluster(trialErr) {

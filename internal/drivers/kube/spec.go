@@ -29,6 +29,10 @@ const (
 	AnnotationUnprotected = "recsysd.dev/unprotected" // the commit that allowed a stateful object to go; never from a manifest
 	AnnotationGenerated   = "recsysd.dev/generated"   // keys of a Secret whose values were made here
 	AnnotationApplied     = "recsysd.dev/applied"     // the hash of what was last applied; a note, never compared
+
+	// AnnotationSecret, before a Secret's name, is what a pod's template says of a Secret that it uses: which making of its values
+	// that is. Another one replaces the pods.
+	AnnotationSecret = "secret.recsysd.dev/"
 )
 
 // Object is one Kubernetes object. A wanted one is compared in what it declares, and treated as read-only.
@@ -42,6 +46,12 @@ type Object struct {
 	Definition string
 	// Generate names keys of a Secret whose values are made once, at random, and kept only in the cluster.
 	Generate []string
+	// Source stands for a Secret's values in everything that is remembered or hashed: what they were made from, as it is encrypted or
+	// called there. Without it the values stand in Git as they are.
+	Source string
+	// Awaits says why values of the object are not known now; "": all are. They are null in the manifest, and those of the live object
+	// stand in for them. What is absent cannot be made yet.
+	Awaits string
 	// IfAbsent objects are made where there is none; an existing one that is not ours is used as it is: it shows no
 	// difference and is never written or removed. It is how a stack treats the namespace that it does not declare.
 	IfAbsent bool
@@ -140,7 +150,9 @@ func (o Object) Validate() error {
 	return errors.Join(errs...)
 }
 
-// MarshalJSON is what hashes are made from. A Secret's values stand in it as digests.
+// MarshalJSON is what hashes are made from. For a Secret's values stands what they were made from; a digest of a short one could be
+// found by trying. Only values that stand in Git as they are, and those of live objects, which are remembered nowhere, stand in it as
+// digests.
 func (o Object) MarshalJSON() ([]byte, error) {
 	m := o.Manifest
 	if o.GVK().GroupKind() == secretKind {
@@ -151,9 +163,10 @@ func (o Object) MarshalJSON() ([]byte, error) {
 		Cluster    *resource.Ref  `json:"cluster,omitempty"`
 		Definition string         `json:"definition,omitempty"`
 		Generate   []string       `json:"generate,omitempty"`
+		Source     string         `json:"source,omitempty"`
 		IfAbsent   bool           `json:"ifAbsent,omitempty"`
 		Floor      int64          `json:"floor,omitempty"`
-	}{m, nonZero(o.Cluster), o.Definition, o.Generate, o.IfAbsent, o.Floor})
+	}{m, nonZero(o.Cluster), o.Definition, o.Generate, o.Source, o.IfAbsent, o.Floor})
 }
 
 // veiled is a Secret's manifest with digests for values, also in the copy of them that kubectl keeps.
@@ -173,7 +186,14 @@ func veiled(o Object) map[string]any {
 		}
 		digests := make(map[string]any, len(values))
 		for k, v := range values {
-			digests[k] = digest(o.Ref().String(), k, fmt.Sprint(v))
+			switch {
+			case v == nil:
+				digests[k] = nil
+			case o.Source != "":
+				digests[k] = "" // Source tells one making of it from another
+			default:
+				digests[k] = digest(o.Ref().String(), k, fmt.Sprint(v))
+			}
 		}
 		m[part] = digests
 	}

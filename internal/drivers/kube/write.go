@@ -21,6 +21,9 @@ func (d *Driver) Create(ctx context.Context, want Object) error {
 	if err != nil {
 		return err
 	}
+	if want.Awaits != "" {
+		return fmt.Errorf("creating %s: %w: %s", want, resource.ErrUnavailable, want.Awaits)
+	}
 	_, err = s.get(ctx, m, want.Namespace(), want.Name())
 	if err == nil {
 		return fmt.Errorf("creating %s: it exists", want)
@@ -196,6 +199,7 @@ func (d *Driver) repair(ctx context.Context, s *link, m mapping, want Object, p 
 			}
 		}
 	}
+	want = want.borrowed(now.Object)
 	manifest, _ := declared(want)
 	now, err := s.handOver(ctx, m, want, manifest, now)
 	if err != nil {

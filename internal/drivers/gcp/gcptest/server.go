@@ -47,18 +47,19 @@ type Server struct {
 	token  string
 	seq    int // of operations, etags and ids
 
-	clusters   map[string]*cluster    // by projects/P/locations/L/clusters/C
-	clusterOp  map[string]*clusterOp  // by operation id
-	repos      map[string]*repository // by projects/P/locations/L/repositories/R
-	repoOps    map[string]*repoOp     // by projects/P/locations/L/operations/O
-	endpoint   string                 // that every cluster reports
-	caPEM      []byte                 // of that endpoint
-	repoErrors []string               // how the next creations of repositories end
-	missing    []string               // locations that listings of clusters leave out
-	opErrors   []string               // how the next operations on clusters end
-	buckets    map[string]*bucket     // by name: those of other projects too
-	pageSize   int                    // of listings of buckets and objects; 0: Google's own
-	pool       bool                   // the project has a workload identity pool: since the first cluster runs, for ever
+	clusters   map[string]*cluster         // by projects/P/locations/L/clusters/C
+	clusterOp  map[string]*clusterOp       // by operation id
+	repos      map[string]*repository      // by projects/P/locations/L/repositories/R
+	repoOps    map[string]*repoOp          // by projects/P/locations/L/operations/O
+	endpoint   string                      // that every cluster reports
+	caPEM      []byte                      // of that endpoint
+	repoErrors []string                    // how the next creations of repositories end
+	missing    []string                    // locations that listings of clusters leave out
+	opErrors   []string                    // how the next operations on clusters end
+	buckets    map[string]*bucket          // by name: those of other projects too
+	secrets    map[string][]*secretVersion // of Secret Manager, by name; the first version first
+	pageSize   int                         // of listings of buckets and objects; 0: Google's own
+	pool       bool                        // the project has a workload identity pool: since the first cluster runs, for ever
 }
 
 // New starts the services on ports of their own. The caller closes it.
@@ -74,6 +75,7 @@ func New(o Options) (*Server, error) {
 		clusters: map[string]*cluster{}, clusterOp: map[string]*clusterOp{},
 		repos: map[string]*repository{}, repoOps: map[string]*repoOp{},
 		buckets:  map[string]*bucket{},
+		secrets:  map[string][]*secretVersion{},
 		endpoint: "192.0.2.1",
 	}
 	var err error
@@ -98,6 +100,7 @@ func New(o Options) (*Server, error) {
 	s.serveArtifacts(mux)
 	s.serveStorage(mux)
 	s.serveProjects(mux)
+	s.serveSecrets(mux)
 	s.web = &http.Server{Handler: s.authorizeHTTP(mux), ReadHeaderTimeout: 10 * time.Second}
 
 	// Both return when Close is called; there is nobody to tell of an error before that.
@@ -128,6 +131,7 @@ func (s *Server) Endpoints() map[string]string {
 		gcp.ArtifactRegistry: s.grpcAddr,
 		gcp.Storage:          "http://" + s.webAddr + "/storage/v1/",
 		gcp.ResourceManager:  "http://" + s.webAddr + "/",
+		gcp.SecretManager:    "http://" + s.webAddr + "/secretmanager/",
 	}
 }
 

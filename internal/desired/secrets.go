@@ -1,0 +1,374 @@
+package desired
+
+import (
+	"cmp"
+	"encoding/base64"
+	"errors"
+	"fmt"
+	"maps"
+	"path"
+	"regexp"
+	"slices"
+	"strings"
+	"time"
+
+	"k8s.io/apimachinery/pkg/util/validation"
+
+	"recsysd.dev/recsysd/internal/desired/workload"
+	"recsysd.dev/recsysd/internal/sealed"
+)
+
+// ManagedName names a value of Google Secret Manager.
+type ManagedName struct {
+	Secret  string // its name in the stack's project, or projects/P/secrets/S
+	Version string // "": the newest enabled one
+}
+
+// ManagedValue is what Secret Manager has for a name, or had when it was last asked.
+type ManagedValue struct {
+	Data    []byte
+	Version string    // of the value, such as 3
+	Err     error     // why there is none; it tells nothing of the value
+	Notice  string    // why it may be an old one; "": it is the newest
+	Next    time.Time // when it may be another
+}
+
+// made is what the values of one entry of secrets are.
+type made struct {
+	source string         // which making of them it is; "": made in the cluster
+	data   map[string]any // as a manifest has it; nil for a value that is not known now
+	keys   []string
+	shut   bool   // the keys are not known
+	awaits string // why a value is not known now
+}
+
+// maxSecret is what Kubernetes takes for all values of a Secret together.
+const maxSecret = 1 << 20
+
+// makeSecrets finds out the values of all Secrets, so that what uses them can be judged. Those that are generated have none here,
+// and never get one.
+func (b *builder) makeSecrets() {
+	b.made = map[string]made{}
+	keys := b.keyring()
+	managed := b.managed()
+	for _, name := range sortedKeys(b.file.Secrets) {
+		e, path := b.file.Secrets[name], joined("secrets", name)
+		b.checkKey(path, name)
+		switch b.sourceOf(e, path) {
+		case "generate":
+			b.made[name] = b.generated(e, path)
+		case "fromFile":
+			b.made[name] = b.fromFile(e, path, keys)
+		case "fromSecretManager":
+			b.made[name] = b.fromSecretManager(e, path, managed)
+		default:
+			b.made[name] = made{shut: true}
+		}
+	}
+}
+
+// sourceOf is the one source of an entry; "" if it has none or several.
+func (b *builder) sourceOf(e *secretEntry, path string) string {
+	var said []string
+	for _, s := range []struct {
+		key  string
+		said bool
+	}{
+		{"generate", e.Generate != nil}, {"fromFile", e.FromFile != ""}, {"fromSecretManager", e.FromSecretManager != nil},
+	} {
+		if s.said {
+			said = append(said, s.key)
+		}
+	}
+	single := len(e.FromSecretManager) == 1 && e.FromSecretManager[""] != (managedSecret{})
+	switch {
+	case len(said) == 0:
+		b.p.add(b.at(path), path, "has no source; one of generate, fromFile, fromSecretManager")
+		return ""
+	case len(said) > 1:
+		b.p.add(b.at(joined(path, said[1])), joined(path, said[1]), "a Secret has one source, and this has %s", strings.Join(said, " and "))
+		return ""
+	case e.Key != "" && (said[0] == "generate" || said[0] == "fromSecretManager" && !single):
+		b.p.add(b.at(path+".key"), path+".key", "the keys stand in %s already", said[0])
+	case e.Key != "":
+		b.checkSecretKey(e.Key, path+".key")
+	}
+	return said[0]
+}
+
+func (b *builder) checkSecretKey(key, path string) {
+	if len(validation.IsConfigMapKey(key)) > 0 {
+		b.p.add(b.at(path), path, "%q is not a key; letters, digits, '-', '_' and '.'", key)
+	}
+}
+
+// generated has no values: they are made in the cluster.
+func (b *builder) generated(e *secretEntry, path string) made {
+	if len(e.Generate) == 0 {
+		b.p.add(b.at(path), path+".generate", "missing; the keys to make values for, such as [password]")
+	}
+	for i, key := range e.Generate {
+		b.checkSecretKey(key, indexed(path+".generate", i))
+	}
+	return made{keys: e.Generate}
+}
+
+// keyring gives the configuration's keys, which are read at most once.
+func (b *builder) keyring() func() (sealed.Keys, error) {
+	var keys sealed.Keys
+	var err error
+	read := false
+	return func() (sealed.Keys, error) {
+		if !read && b.options.Keys != nil {
+			keys, err = b.options.Keys()
+		}
+		read = true
+		return keys, err
+	}
+}
+
+// fromFile opens an encrypted file of the tree.
+func (b *builder) fromFile(e *secretEntry, entry string, keyring func() (sealed.Keys, error)) made {
+	field := entry + ".fromFile"
+	at := b.at(field)
+	if path.IsAbs(e.FromFile) {
+		b.p.add(at, field, "%q must be a path from the stack file's folder", e.FromFile)
+		return made{shut: true}
+	}
+	name := path.Join(path.Dir(b.path), e.FromFile)
+	data, err := b.tree.read(name)
+	if err != nil {
+		b.p.add(at, field, "%s: %v", name, err)
+		return made{shut: true}
+	}
+	file, err := sealed.Recognize(data)
+	if err != nil {
+		b.p.add(at, field, "%s is %v; encrypt it with age or sops, and give out new values: those in it are known to all who read the repository", name, err)
+		return made{shut: true}
+	}
+	m := made{source: file.Revision(), shut: true}
+	keys, err := keyring()
+	var values map[string][]byte
+	if err == nil {
+		values, err = file.Open(keys, e.Key)
+	}
+	var wrong sealed.Mistakes
+	switch {
+	case errors.Is(err, sealed.ErrNoKey) && b.options.Offline:
+		b.notice(at, name+" stays shut: there is no key to open it with, so its keys are not judged; recsysd check --age-key FILE")
+		return m
+	case errors.Is(err, sealed.ErrNoKey):
+		b.p.add(at, field, "%s cannot be opened: the daemon's configuration names no key; stacks[].secrets.ageKeyFile", name)
+		return m
+	case errors.As(err, &wrong):
+		for _, w := range wrong {
+			b.p.add(place{name, w.Line, w.Column}, entry, "%s", w.What)
+		}
+		return m
+	case err != nil:
+		b.p.add(at, field, "%s cannot be opened: %v", name, err)
+		return m
+	}
+	m.shut = false
+	m.fill(values)
+	b.checkValues(values, name, place{file: name}, entry)
+	return m
+}
+
+// fill takes in values as a manifest has them.
+func (m *made) fill(values map[string][]byte) {
+	m.data = map[string]any{}
+	for key, value := range values {
+		m.data[key] = base64.StdEncoding.EncodeToString(value)
+	}
+	m.keys = sortedKeys(values)
+}
+
+// checkValues judges what a file holds by what the API server would refuse.
+func (b *builder) checkValues(values map[string][]byte, name string, at place, entry string) {
+	size := 0
+	for _, key := range sortedKeys(values) {
+		size += len(values[key])
+		if len(validation.IsConfigMapKey(key)) > 0 {
+			b.p.add(at, joined(entry, key), "%q is not a key of a Secret; letters, digits, '-', '_' and '.'", key)
+		}
+	}
+	switch {
+	case len(values) == 0:
+		b.p.add(at, entry, "there is no key in %s", name)
+	case size > maxSecret:
+		b.p.add(at, entry, "holds more than %d KiB, which no Secret does", maxSecret>>10)
+	}
+}
+
+// name is what Secret Manager is asked for.
+func (m managedSecret) name() ManagedName { return ManagedName(m) }
+
+// managed asks Secret Manager for everything that the stack names, at once.
+func (b *builder) managed() map[ManagedName]ManagedValue {
+	var names []ManagedName
+	for _, name := range sortedKeys(b.file.Secrets) {
+		for _, key := range sortedKeys(b.file.Secrets[name].FromSecretManager) {
+			if m := b.file.Secrets[name].FromSecretManager[key]; managedFits(m) && !slices.Contains(names, m.name()) {
+				names = append(names, m.name())
+			}
+		}
+	}
+	known := map[ManagedName]ManagedValue{}
+	if b.options.Managed == nil || len(names) == 0 {
+		return known
+	}
+	for i, v := range b.options.Managed(names) {
+		known[names[i]] = v
+		if !v.Next.IsZero() {
+			b.holdsUntil(v.Next)
+		}
+	}
+	return known
+}
+
+var (
+	managedOK = regexp.MustCompile(`^(projects/[a-z0-9.:-]{1,80}/secrets/)?[A-Za-z0-9_-]{1,255}$`)
+	versionOK = regexp.MustCompile(`^([1-9][0-9]{0,9})?$`)
+)
+
+func managedFits(m managedSecret) bool {
+	return managedOK.MatchString(m.Secret) && versionOK.MatchString(m.Version)
+}
+
+// fromSecretManager takes the values that Secret Manager has. What is not known now is awaited: whatever lives in the cluster stays.
+func (b *builder) fromSecretManager(e *secretEntry, entry string, known map[ManagedName]ManagedValue) made {
+	m := made{data: map[string]any{}}
+	field := entry + ".fromSecretManager"
+	if len(e.FromSecretManager) == 0 {
+		b.p.add(b.at(field), field, "names no secret")
+	}
+	var sources, waits []string
+	for _, listed := range sortedKeys(e.FromSecretManager) {
+		ref, at := e.FromSecretManager[listed], field
+		key := listed
+		if listed == "" && len(e.FromSecretManager) == 1 {
+			key = cmp.Or(e.Key, "value")
+		} else {
+			at = joined(field, listed)
+			b.checkSecretKey(key, at)
+		}
+		b.checkManaged(ref, at)
+		v, asked := known[ref.name()]
+		m.keys = append(m.keys, key)
+		m.data[key] = nil
+		switch {
+		case !asked:
+			sources = append(sources, key+"="+ref.Secret+"/"+cmp.Or(ref.Version, "latest"))
+		case v.Err != nil:
+			waits = append(waits, v.Err.Error())
+		default:
+			m.data[key] = base64.StdEncoding.EncodeToString(v.Data)
+			sources = append(sources, key+"="+ref.Secret+"/"+v.Version)
+		}
+		if v.Notice != "" {
+			b.notice(b.at(at), v.Notice)
+		}
+	}
+	m.source, m.awaits = strings.Join(sources, ","), strings.Join(slices.Compact(waits), "; ")
+	return m
+}
+
+func (b *builder) checkManaged(m managedSecret, at string) {
+	if !managedOK.MatchString(m.Secret) {
+		b.p.add(b.at(at), at, "%q is not the name of a secret: letters, digits, '-' and '_', or projects/P/secrets/S", m.Secret)
+	}
+	if !versionOK.MatchString(m.Version) {
+		b.p.add(b.at(at+".version"), at+".version", "%q is not the number of a version; leave it out for the newest", m.Version)
+	}
+}
+
+// revision tells pods which making of a Secret it is; "": that is not known now.
+func (m made) revision() string {
+	if m.awaits != "" {
+		return ""
+	}
+	return m.source
+}
+
+// revisions are those of the Secrets that a workload uses, as far as their values come from outside the cluster.
+func (b *builder) revisions(w workload.Workload) map[string]string {
+	revisions := map[string]string{}
+	for _, name := range w.UsedSecrets() {
+		if m := b.made[name]; m.source != "" || m.awaits != "" {
+			revisions[name] = m.revision()
+		}
+	}
+	return revisions
+}
+
+// awaited is why a workload cannot be made now: it uses a Secret whose values are not known.
+func (b *builder) awaited(w workload.Workload) string {
+	var waits []string
+	for _, name := range w.UsedSecrets() {
+		if wait := b.made[name].awaits; wait != "" {
+			waits = append(waits, fmt.Sprintf("secret %s: %s", name, wait))
+		}
+	}
+	return strings.Join(waits, "; ")
+}
+
+// runsPods reports whether a workload's object has a template of pods.
+func runsPods(manifest map[string]any) bool {
+	return slices.Contains([]string{"Deployment", "StatefulSet", "CronJob"}, fmt.Sprint(manifest["kind"]))
+}
+
+// checkSecrets finds every Secret that a workload names among the stack's secrets and manifests.
+func (b *builder) checkSecrets(w workload.Workload, path string, manifests []manifest) {
+	known := maps.Clone(b.made)
+	for _, m := range manifests {
+		if m.kind() == "Secret" && m.namespace(b.namespace()) == b.namespace() {
+			known[m.name()] = made{keys: append(m.tree.get("data").keys(), m.tree.get("stringData").keys()...)}
+		}
+	}
+	for _, name := range sortedKeys(w.Env) {
+		e, at := w.Env[name], path+".env."+name
+		if e.Text != nil || e.Secret == "" || e.Key == "" {
+			continue
+		}
+		m, ok := known[e.Secret]
+		switch {
+		case !ok:
+			b.p.add(b.at(at+".secret"), at+".secret", "no secret %q in secrets or manifests%s", e.Secret, suggest(e.Secret, sortedKeys(known)))
+		case !m.shut && !slices.Contains(m.keys, e.Key):
+			b.p.add(b.at(at+".key"), at+".key", "secret %q has no key %q%s", e.Secret, e.Key, suggest(e.Key, m.keys))
+		}
+	}
+	for _, name := range sortedKeys(w.Secrets) {
+		if _, ok := known[name]; !ok {
+			at := path + ".secrets." + name
+			b.p.add(b.at(at), at, "no secret %q in secrets or manifests%s", name, suggest(name, sortedKeys(known)))
+		}
+	}
+}
+
+// addSecrets takes in the Secrets. A value goes into its object and nowhere else.
+func (b *builder) addSecrets() {
+	for _, name := range sortedKeys(b.file.Secrets) {
+		e, path, m := b.file.Secrets[name], joined("secrets", name), b.made[name]
+		workload.ValidateLabels(e.Labels, func(field, format string, args ...any) {
+			b.p.add(b.at(joined(path, field)), joined(path, field), format, args...)
+		})
+		labels := map[string]any{}
+		for k, v := range e.Labels {
+			labels[k] = v
+		}
+		o := object{
+			Manifest: map[string]any{
+				"apiVersion": "v1", "kind": "Secret", "type": "Opaque",
+				"metadata": map[string]any{"name": name, "namespace": b.namespace(), "labels": labels},
+			},
+			Cluster: b.cluster, Generate: e.Generate, Source: m.source, Awaits: m.awaits,
+		}
+		if m.data != nil {
+			o.Manifest["data"] = m.data
+		}
+		from := origin{entry: path, path: path, at: b.at(path), handling: e.Handling}
+		b.add(b.object(o, from), from.at, path)
+	}
+}

@@ -44,6 +44,8 @@ var edges = []struct{ from, to, reason string }{
 	{"internal/drivers", "internal/drivers/<kind>", "it is the list of kinds"},
 	{"internal/drivers", "internal/drivers/gcp", "it hands the cloud's options on"},
 	{"internal/drivers", "internal/resource", "a kind is a resource.Kind"},
+	{"internal/drivers", "internal/secretmanager", "it makes everything that speaks to Google from one configuration"},
+	{"internal/secretmanager", "internal/drivers/gcp", "Google's credentials, endpoints and errors"},
 	{"internal/drivers", "internal/sim", "the same kinds, simulated"},
 	{"internal/drivers/<kind>", "internal/drivers/gcp", "what the cloud kinds share"},
 	{"internal/drivers/<kind>", "internal/resource", "a kind implements the driver contract"},

@@ -12,11 +12,11 @@ import (
 )
 
 func (p *program) checkCommand() *cobra.Command {
-	var environment string
+	var environment, ageKeyFile string
 	c := &cobra.Command{
 		Use: "check FILE", Short: "Validate a stack file, offline", Args: arguments(1, 1),
 		RunE: func(c *cobra.Command, args []string) error {
-			stack, err := loadFile(c.Context(), args[0], environment)
+			stack, err := loadFile(c.Context(), args[0], desired.Options{Environment: environment, Keys: keyFile(ageKeyFile)})
 			if err != nil {
 				return err
 			}
@@ -28,11 +28,12 @@ func (p *program) checkCommand() *cobra.Command {
 		},
 	}
 	c.Flags().StringVar(&environment, "environment", "", "lay environments/NAME.yaml over it")
+	c.Flags().StringVar(&ageKeyFile, "age-key", "", "open encrypted files with this key file, to judge what is in them")
 	return c
 }
 
 // loadFile reads a stack file from this machine without any configuration: project and name are what it says.
-func loadFile(ctx context.Context, file, environment string) (*desired.Stack, error) {
+func loadFile(ctx context.Context, file string, o desired.Options) (*desired.Stack, error) {
 	source, err := gitsource.NewFile(file)
 	if err != nil {
 		return nil, err
@@ -41,7 +42,8 @@ func loadFile(ctx context.Context, file, environment string) (*desired.Stack, er
 	if err != nil {
 		return nil, err
 	}
-	return desired.Load(r.Tree, source.Name(), desired.Options{Environment: environment, Offline: true, Now: time.Now()})
+	o.Offline, o.Now = true, time.Now()
+	return desired.Load(r.Tree, source.Name(), o)
 }
 
 func (p *program) schemaCommand() *cobra.Command {

@@ -11,6 +11,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"recsysd.dev/recsysd/internal/config"
+	"recsysd.dev/recsysd/internal/desired"
 	"recsysd.dev/recsysd/internal/drivers"
 	"recsysd.dev/recsysd/internal/gitsource"
 	"recsysd.dev/recsysd/internal/reconcile"
@@ -56,7 +57,7 @@ func (p *program) planned(ctx context.Context, file, cloud, environment string) 
 	case file == "":
 		return nil, errors.New("--cloud sim needs a stack file: --file FILE")
 	}
-	stack, err := loadFile(ctx, file, environment)
+	stack, err := loadFile(ctx, file, desired.Options{Environment: environment})
 	if err != nil {
 		return nil, err
 	}
@@ -69,7 +70,7 @@ func (p *program) planned(ctx context.Context, file, cloud, environment string) 
 	o := &once{}
 	o.Stack, o.Source, o.Settings = s.Name, source, settings(s)
 	o.Kinds = drivers.Simulated(&sim.Cloud{}, s.Name, s.Project)
-	o.Load = loader(s, source.Name(), true, func(string) {})
+	o.Load = loader(s, source.Name(), true, nil, func(string) {})
 	return o, nil
 }
 

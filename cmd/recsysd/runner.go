@@ -127,6 +127,9 @@ func (r *runner) live(ctx context.Context) error {
 	group.Go(func() error { return p.source.Run(ctx) })
 	group.Go(func() error { return p.engine.Run(ctx, r.kick) })
 	group.Go(func() error { return p.news.forward(ctx, r.send) })
+	group.Go(func() error {
+		return r.watchKeys(ctx, s.Secrets.AgeKeyFile, func(why string) { p.news.put(why) })
+	})
 	err = group.Wait()
 	if ctx.Err() != nil && errors.Is(err, context.Canceled) {
 		err = nil
@@ -161,7 +164,7 @@ func (r *runner) build(ctx context.Context, c *config.Config, s config.Stack) (*
 	p.engine = &reconcile.Reconciler{
 		Stack:    s.Name,
 		Source:   entrance{p.source, r},
-		Load:     loader(s, s.Git.Path, false, func(n string) { r.log.Info("notice", zap.String("notice", n)) }),
+		Load:     loader(s, s.Git.Path, false, p.kinds.Secrets, func(n string) { r.log.Info("notice", zap.String("notice", n)) }),
 		Kinds:    p.kinds.Kinds,
 		Settings: settings(s),
 		Memory:   memory,

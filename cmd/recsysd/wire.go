@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"path/filepath"
+	"slices"
 	"time"
 
 	"recsysd.dev/recsysd/internal/config"
@@ -15,6 +16,7 @@ import (
 	"recsysd.dev/recsysd/internal/history"
 	"recsysd.dev/recsysd/internal/reconcile"
 	"recsysd.dev/recsysd/internal/resource"
+	"recsysd.dev/recsysd/internal/secretmanager"
 )
 
 // A world makes the kinds of one stack: those of the real clouds, or simulated ones.
@@ -35,7 +37,7 @@ func real(ctx context.Context, c *config.Config, s config.Stack, h hooks) (drive
 			UserAgent: "recsysd/" + version,
 		},
 		Stack: s.Name, Kubeconfig: s.Kubernetes.Kubeconfig, Context: s.Kubernetes.Context,
-		UndoManagers: c.UndoManagers, Width: s.Width, Changed: h.changed,
+		UndoManagers: c.UndoManagers, Width: s.Width, Changed: h.changed, SecretRefresh: time.Duration(s.Secrets.Refresh),
 	})
 }
 
@@ -47,19 +49,24 @@ func settings(s config.Stack) reconcile.Settings {
 	}
 }
 
-// loader reads the stack file at path of a revision and demands that it is this stack. notice is told what is worth telling.
-func loader(s config.Stack, path string, offline bool, notice func(string)) reconcile.Load {
-	return func(_ context.Context, r reconcile.Revision, now time.Time) (reconcile.Stack, error) {
+// loader reads the stack file at path of a revision and demands that it is this stack. notice is told what is worth telling, once as
+// long as it stays so.
+func loader(s config.Stack, path string, offline bool, values *secretmanager.Store, notice func(string)) reconcile.Load {
+	var told []string
+	return func(ctx context.Context, r reconcile.Revision, now time.Time) (reconcile.Stack, error) {
 		stack, err := desired.Load(r.Tree, path, desired.Options{
 			Environment: s.Environment, Project: s.Project, Name: s.Name, External: s.Kubernetes.Kubeconfig != "",
-			Offline: offline, Now: now,
+			Offline: offline, Now: now, Keys: keyFile(s.Secrets.AgeKeyFile), Managed: managed(ctx, values),
 		})
 		if err != nil {
 			return reconcile.Stack{}, err
 		}
 		for _, n := range stack.Notices {
-			notice(n)
+			if !slices.Contains(told, n) {
+				notice(n)
+			}
 		}
+		told = stack.Notices
 		return reconcile.Stack{Resources: stack.Resources, Until: stack.Until}, nil
 	}
 }
@@ -124,7 +131,7 @@ func (p *program) once(ctx context.Context, file string, readOnly bool) (*once, 
 	}
 	o.closers = append(o.closers, set.Close)
 	o.Stack, o.Kinds, o.Settings = s.Name, set.Kinds, settings(s)
-	o.Load = loader(s, path, false, func(n string) { fmt.Fprintf(p.err, "notice: %s\n", n) })
+	o.Load = loader(s, path, false, set.Secrets, func(n string) { fmt.Fprintf(p.err, "notice: %s\n", n) })
 	if readOnly {
 		o.Memory = p.remembered(c, s.Name)
 		return o, nil

@@ -48,6 +48,7 @@ type Stack struct {
 	StepTimeout Duration   `yaml:"stepTimeout"`
 	Kubernetes  Kubernetes `yaml:"kubernetes"`
 	Impersonate string     `yaml:"impersonate"`
+	Secrets     Secrets    `yaml:"secrets"`
 }
 
 // Git says where the stack file is.
@@ -67,6 +68,12 @@ type Auth struct {
 	TokenFile      string `yaml:"tokenFile"`
 	SSHKeyFile     string `yaml:"sshKeyFile"`
 	KnownHostsFile string `yaml:"knownHostsFile"`
+}
+
+// Secrets says what the stack's secrets are read with.
+type Secrets struct {
+	AgeKeyFile string   `yaml:"ageKeyFile"` // opens encrypted files
+	Refresh    Duration `yaml:"refresh"`    // how often Secret Manager is asked for newer versions
 }
 
 // Kubernetes selects an API server other than that of the stack's own cluster.
@@ -139,6 +146,7 @@ func DefaultStack() Stack {
 		Width:       8,
 		MinGap:      Duration(time.Second),
 		StepTimeout: Duration(2 * time.Minute),
+		Secrets:     Secrets{Refresh: Duration(time.Minute)},
 	}
 }
 
@@ -207,7 +215,7 @@ func (c *Config) rebase(dir string) {
 	paths := []*string{&c.ControlSocket, &c.StateDir, &c.GCP.AccessTokenFile, &c.Prices}
 	for i := range c.Stacks {
 		s := &c.Stacks[i]
-		paths = append(paths, &s.Git.Auth.TokenFile, &s.Git.Auth.SSHKeyFile, &s.Git.Auth.KnownHostsFile, &s.Kubernetes.Kubeconfig)
+		paths = append(paths, &s.Git.Auth.TokenFile, &s.Git.Auth.SSHKeyFile, &s.Git.Auth.KnownHostsFile, &s.Kubernetes.Kubeconfig, &s.Secrets.AgeKeyFile)
 	}
 	for _, p := range paths {
 		if *p != "" && !filepath.IsAbs(*p) {

@@ -87,7 +87,7 @@ func (s Stack) validate(complain func(key, format string, args ...any)) {
 		long bool
 	}{
 		{"interval", s.Interval > 0}, {"git.pollInterval", s.Git.PollInterval > 0}, {"stepTimeout", s.StepTimeout > 0},
-		{"width", s.Width > 0}, {"git.maxBytes", s.Git.MaxBytes > 0},
+		{"width", s.Width > 0}, {"secrets.refresh", s.Secrets.Refresh > 0}, {"git.maxBytes", s.Git.MaxBytes > 0},
 	}
 	for _, p := range positive {
 		if !p.long {

@@ -12,6 +12,7 @@ import (
 	"golang.org/x/tools/txtar"
 
 	"recsysd.dev/recsysd/internal/desired"
+	"recsysd.dev/recsysd/internal/sealed"
 )
 
 var update = flag.Bool("update", false, "write what is found as what is wanted")
@@ -66,6 +67,8 @@ func unpack(a *txtar.Archive) (tree fstest.MapFS, o desired.Options, want string
 					o.Project = value
 				case "name":
 					o.Name = value
+				case "ageKey": // names a file of the case
+					o.Keys = func() (sealed.Keys, error) { return sealed.ParseKeys(tree[value].Data) }
 				}
 			}
 		default:

@@ -107,6 +107,15 @@ var beyondSchema = map[string]string{
 	"vars-laughs":              "variables",
 	"vars-open":                "variables",
 	"vars-unknown":             "variables",
+	"secret-sources":           "several values at once",
+	"secret-unknown-key":       "several values at once",
+	"secret-mounts":            "several values at once",
+	"secret-file-outside":      "what is in another file",
+	"secret-key-unreadable":    "what is in another file",
+	"secret-other-key":         "what is in another file",
+	"secret-plain-file":        "what is in another file",
+	"secret-sops-changed":      "what is in another file",
+	"secret-without-key":       "what is in another file",
 }
 
 func TestSchemaRejectsBadStacks(t *testing.T) {

@@ -82,6 +82,8 @@ func (b *builder) sourceOf(e *secretEntry, path string) string {
 	}
 	single := len(e.FromSecretManager) == 1 && e.FromSecretManager[""] != (managedSecret{})
 	switch {
+	case len(said) == 0 && slices.ContainsFunc([]string{"generate", "fromFile", "fromSecretManager"}, func(key string) bool { return b.p.has(joined(path, key)) }):
+		return ""
 	case len(said) == 0:
 		b.p.add(b.at(path), path, "has no source; one of generate, fromFile, fromSecretManager")
 		return ""
@@ -242,6 +244,9 @@ func (b *builder) fromSecretManager(e *secretEntry, entry string, known map[Mana
 	field := entry + ".fromSecretManager"
 	if len(e.FromSecretManager) == 0 {
 		b.p.add(b.at(field), field, "names no secret")
+	}
+	if e.FromSecretManager["version"] != (managedSecret{}) && e.FromSecretManager["secret"] != (managedSecret{}) {
+		b.p.add(b.at(field), field, "the mapping is of keys to secrets; write {%s: {secret, version}}", cmp.Or(e.Key, "value"))
 	}
 	var sources, waits []string
 	for _, listed := range sortedKeys(e.FromSecretManager) {

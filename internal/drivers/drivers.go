@@ -6,6 +6,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"time"
 
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/client-go/rest"
@@ -17,6 +18,7 @@ import (
 	"recsysd.dev/recsysd/internal/drivers/kube"
 	"recsysd.dev/recsysd/internal/drivers/registry"
 	"recsysd.dev/recsysd/internal/resource"
+	"recsysd.dev/recsysd/internal/secretmanager"
 	"recsysd.dev/recsysd/internal/sim"
 )
 
@@ -29,11 +31,13 @@ type Config struct {
 	UndoManagers        []string
 	Width               int                  // requests to an API server at a time
 	Changed             func([]resource.Ref) // a watch saw these change; it must not block. May be nil
+	SecretRefresh       time.Duration        // Secret Manager is asked for newer versions this often
 }
 
 // Set is the kinds of one stack. Close it when no call is under way.
 type Set struct {
-	Kinds []resource.Kind
+	Kinds   []resource.Kind
+	Secrets *secretmanager.Store // values that the stack file names; nil: there is no Secret Manager
 	close []func() error
 }
 
@@ -69,6 +73,9 @@ func Kinds(ctx context.Context, c Config) (Set, error) {
 		return Set{}, errors.Join(fmt.Errorf("registries: %w", err), set.Close())
 	}
 	set.close = append(set.close, registries.Close)
+	if set.Secrets, err = secretmanager.New(ctx, c.GCP, c.SecretRefresh); err != nil {
+		return Set{}, errors.Join(fmt.Errorf("secrets: %w", err), set.Close())
+	}
 	access := clusters.Access
 	if c.Kubeconfig != "" {
 		access = kubeconfig(c.Kubeconfig, c.Context, c.GCP.UserAgent)

@@ -16,6 +16,9 @@ func (r Rest) Heed(hand Rest, now time.Time) Rest {
 	if !hand.ByHand || !hand.Until.IsZero() && !now.Before(hand.Until) {
 		return r
 	}
+	if !hand.Until.IsZero() && !r.Wakes.IsZero() { // told in the schedule's zone
+		hand.Until = hand.Until.In(r.Wakes.Location())
+	}
 	return Rest{Asleep: hand.Asleep, Until: hand.Until, Wakes: r.Wakes, ByHand: true}
 }
 

@@ -18,7 +18,11 @@ func (o Object) Diff(live Object) []recsys.Change {
 	if o.dry != nil {
 		return o.dry.changes
 	}
-	diffs := compare(normal(o.Manifest), normal(live.Manifest), nil, true)
+	diffs := compare(normal(o.formed()), normal(live.formed()), nil, true)
+	if live.Asleep && !o.Asleep { // which nothing declares
+		path := fieldpath.MakePathOrDie("metadata", "annotations", AnnotationAsleep)
+		diffs = append(diffs, difference{path, nil, "true"})
+	}
 	return changes(diffs, o, nil)
 }
 

@@ -17,6 +17,7 @@ type hashes struct {
 
 type hashed struct {
 	manifest map[string]any
+	asleep   bool
 	hash     string
 }
 
@@ -25,7 +26,7 @@ func (h *hashes) of(o Object) string {
 	h.mu.Lock()
 	known := h.by[ref]
 	h.mu.Unlock()
-	if known.manifest != nil && reflect.ValueOf(known.manifest).Pointer() == reflect.ValueOf(o.Manifest).Pointer() {
+	if known.manifest != nil && known.asleep == o.Asleep && reflect.ValueOf(known.manifest).Pointer() == reflect.ValueOf(o.Manifest).Pointer() {
 		return known.hash
 	}
 	_, hash := declared(o)
@@ -34,7 +35,7 @@ func (h *hashes) of(o Object) string {
 	if h.by == nil {
 		h.by = map[resource.Ref]hashed{}
 	}
-	h.by[ref] = hashed{o.Manifest, hash}
+	h.by[ref] = hashed{o.Manifest, o.Asleep, hash}
 	return hash
 }
 

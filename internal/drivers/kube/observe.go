@@ -154,11 +154,13 @@ func (l *look) one(ctx context.Context, m mapping, want Object) (*resource.Live[
 			return nil, nil
 		}
 		var p *prediction
+		wanted := want
 		if err == nil {
-			p, err = l.compare(ctx, m, want, live)
+			wanted = want.heeding(live.object, l.began)
+			p, err = l.compare(ctx, m, wanted, live)
 		}
 		if err == nil {
-			return l.report(m, want, live, p), nil
+			return l.report(m, wanted, live, p), nil
 		}
 		// A dry-run alone may take too long, in somebody's webhook: that is no word on the cluster.
 		slow := live != nil && ctx.Err() == nil && errors.Is(err, context.DeadlineExceeded)
@@ -220,6 +222,7 @@ func (l *look) report(m mapping, want Object, live *item, p *prediction) *resour
 		State: state, Locked: live.leaving, Owned: owned, Entry: full.label(LabelEntry),
 		Unprotected: full.annotation(AnnotationUnprotected), Detail: detail, Version: live.print, Outputs: outputs(full),
 	}
+	r.Spec.Asleep = full.Rest() != nil && full.annotation(AnnotationAsleep) == "true"
 	if m.gvk.GroupKind() == secretKind {
 		r.Spec.Manifest = veiled(r.Spec) // the values stay with the item
 	}

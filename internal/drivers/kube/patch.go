@@ -49,18 +49,22 @@ func normalValue(v any) any {
 	return v
 }
 
-// declared is what is applied for o: its manifest without what the server or the driver alone may say, and with the hash
+// declared is what is applied for o: its manifest, in the form that is wanted, without what the server or the driver alone may say, and with the hash
 // of just that in an annotation. The values of generated keys are not part of it.
 func declared(o Object) (map[string]any, string) {
-	m := normal(o.Manifest)
+	m := normal(o.formed())
 	delete(m, "status")
 	meta := object(m, "metadata")
 	for _, k := range []string{"managedFields", "resourceVersion", "uid", "generation", "creationTimestamp", "selfLink"} {
 		delete(meta, k)
 	}
 	notes := object(meta, "annotations")
-	delete(notes, AnnotationUnprotected)
-	delete(notes, AnnotationApplied)
+	for _, k := range []string{AnnotationUnprotected, AnnotationApplied, AnnotationAwakeUntil, AnnotationAsleepUntil} {
+		delete(notes, k)
+	}
+	if !o.Asleep {
+		delete(notes, AnnotationAsleep)
+	}
 	if notes == nil {
 		notes = map[string]any{}
 		meta["annotations"] = notes

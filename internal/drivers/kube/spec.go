@@ -12,6 +12,7 @@ import (
 	"maps"
 	"slices"
 	"strings"
+	"time"
 
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/apimachinery/pkg/util/validation"
@@ -58,10 +59,15 @@ type Object struct {
 	// Floor is how many pods there are at least while their number is left to an autoscaler; 0 where there is none. It is no part
 	// of the manifest: it counts when the number passes from the manifest to the autoscaler, and at creation.
 	Floor int64
+	// Asleep asks for the sleeping form of a kind that has one: the manifest, without pods. Until is when the schedule ends that, Wakes
+	// when it next wakes it; see resource.Rest. They are no part of the hash: to turn is not another spec.
+	Asleep       bool
+	Until, Wakes time.Time
 
 	// The driver's own, on what it observed.
-	seen *sighting
-	dry  *prediction
+	seen   *sighting
+	dry    *prediction
+	byHand bool // Asleep and Until are a person's word
 }
 
 // GVK is the manifest's group, version and kind.

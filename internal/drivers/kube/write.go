@@ -114,7 +114,7 @@ func (d *Driver) Update(ctx context.Context, want, live Object, drift []resource
 	d.writing(s, m, want)
 	now, err := s.guarded(ctx, m, decided.item.object, func(ctx context.Context, now *unstructured.Unstructured) (*unstructured.Unstructured, error) {
 		if len(marks) > 0 {
-			return s.mark(ctx, m, now, marks)
+			return s.mark(ctx, m, now, marks, markManager)
 		}
 		return d.repair(ctx, s, m, want, decided.dry, now)
 	}, func(fresh *item) bool {
@@ -164,7 +164,7 @@ func (s *link) guarded(ctx context.Context, m mapping, at *unstructured.Unstruct
 }
 
 // unmoved reports whether what was decided holds for a newer version: nothing but annotations is other than it was, and
-// none of those that were to be changed.
+// none of those that were to be changed or say what is to sleep.
 func unmoved(decided *sighting, now *item) bool {
 	for _, diff := range compare(compared(now.object.Object), compared(decided.item.object.Object), nil, false) {
 		field := pathText(diff.path)
@@ -173,13 +173,13 @@ func unmoved(decided *sighting, now *item) bool {
 			return false
 		}
 	}
-	return true
+	return sameWord(decided.item.object, now.object)
 }
 
 // mark notes something on the object and changes nothing else.
-func (s *link) mark(ctx context.Context, m mapping, now *unstructured.Unstructured, notes map[string]any) (*unstructured.Unstructured, error) {
+func (s *link) mark(ctx context.Context, m mapping, now *unstructured.Unstructured, notes map[string]any, manager string) (*unstructured.Unstructured, error) {
 	notes["resourceVersion"] = now.GetResourceVersion()
-	return s.patch(ctx, m, now.GetNamespace(), now.GetName(), types.MergePatchType, map[string]any{"metadata": notes}, markManager)
+	return s.patch(ctx, m, now.GetNamespace(), now.GetName(), types.MergePatchType, map[string]any{"metadata": notes}, manager)
 }
 
 // repair takes from the hands what is to be put back and applies.

@@ -91,7 +91,7 @@ func (p *program) root() *cobra.Command {
 	root.AddCommand(
 		p.runCommand(), p.demoCommand(), p.planCommand(), p.applyCommand(), p.destroyCommand(), p.checkCommand(),
 		p.outputCommand(), p.statusCommand(), p.historyCommand(), p.driftCommand(), p.syncCommand(), p.suspendCommand(),
-		p.resumeCommand(), p.schemaCommand(), p.versionCommand(),
+		p.resumeCommand(), p.importCommand(), p.schemaCommand(), p.versionCommand(),
 	)
 	return root
 }

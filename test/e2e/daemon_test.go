@@ -81,7 +81,12 @@ func (d *daemon) tail() string {
 // recsysd runs the command line against this world's configuration and returns what it prints; a status other than 0 is an
 // *exec.ExitError with what it complained.
 func (w *world) recsysd(args ...string) (string, error) {
-	cmd := exec.Command(binary, append(args, "--config", w.config)...)
+	return w.command(append(args, "--config", w.config)...)
+}
+
+// command is the same without the configuration.
+func (w *world) command(args ...string) (string, error) {
+	cmd := exec.Command(binary, args...)
 	var out, complaint bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &out, &complaint
 	if err := cmd.Run(); err != nil {

@@ -1,0 +1,278 @@
+package terraform
+
+import (
+	"cmp"
+	"errors"
+	"fmt"
+	"path"
+	"regexp"
+	"slices"
+	"strings"
+)
+
+// Identity is what a stack file says at its top; what is left empty is guessed from the model.
+type Identity struct{ Name, Project, Region string }
+
+// Stack is a stack file in the making.
+type Stack struct {
+	Text string
+	// Notices are lines about what was left out although recsysd has a word for it.
+	Notices []string
+}
+
+// ErrNothing: not one of the resources is one that a stack file can hold.
+var ErrNothing = errors.New("none of these resources can be held by a stack file")
+
+// converters make an entry of a stack file out of a resource, by its type.
+var converters = map[string]struct {
+	section string
+	convert func(*entry)
+}{
+	"google_container_cluster":            {"clusters", cluster},
+	"google_storage_bucket":               {"buckets", bucket},
+	"google_artifact_registry_repository": {"registries", registry},
+}
+
+// parts are the types that belong to the entry of another resource.
+var parts = map[string]bool{}
+
+// answered are types that need no entry, with what stands in their place.
+var answered = map[string]string{
+	"google_project_service":                         "recsysd bootstrap prints how services are enabled",
+	"google_project_iam_member":                      "recsysd has no right over the project's policy; it stays as it is",
+	"google_service_account":                         "a workload's serviceAccount makes its own",
+	"google_service_account_iam_member":              "a workload's serviceAccount makes the binding",
+	"google_service_account_key":                     "no key is needed, and none is made",
+	"google_storage_bucket_iam_member":               "a workload's storage grants it; what others were granted is left alone",
+	"google_artifact_registry_repository_iam_member": "a registry's readers; what others were granted is left alone",
+	"google_secret_manager_secret":                   "secrets.fromSecretManager reads it",
+	"google_secret_manager_secret_version":           "secrets.fromSecretManager reads it",
+	"kubernetes_deployment":                          "write it as a workload, or keep it as a manifest",
+	"helm_release":                                   "keep what the chart renders as a manifest",
+}
+
+// known reports whether resources of a type can stand in a stack file.
+func known(kind string) bool { _, ok := converters[kind]; return ok || parts[kind] }
+
+var (
+	regionOK = regexp.MustCompile(`^[a-z]+-[a-z]+[0-9]+$`)
+	keyOK    = regexp.MustCompile(`^[a-z]([a-z0-9-]{0,48}[a-z0-9])?$`)
+)
+
+// conversion is one stack file in the making.
+type conversion struct {
+	model    Model
+	identity Identity
+	notices  []string
+	entries  map[string][]*entry // by section
+	used     map[string]bool     // keys, by section/key
+}
+
+// entry is one resource on its way into a stack file.
+type entry struct {
+	*reader
+	*conversion
+	resource Resource
+	key      string
+	fields   mapping
+	comments []string
+	refused  bool
+}
+
+// Convert writes the stack file that says what the model says. Every entry has adopt: true, and says no more than Terraform does:
+// what is left out is not recsysd's. Its error is one of the whole.
+func Convert(m Model, id Identity) (Stack, error) {
+	c := &conversion{model: m, identity: id, entries: map[string][]*entry{}, used: map[string]bool{}}
+	if len(m.Resources) == 0 {
+		return Stack{}, fmt.Errorf("%s: there is no resource; %w", m.Source, errors.Join(append(lines(m.Skipped), ErrNothing)...))
+	}
+	c.identity.Project = cmp.Or(id.Project, m.Project, c.projectOfAll())
+	c.identity.Region = cmp.Or(id.Region, m.Region, c.commonRegion())
+	for _, r := range m.Resources {
+		c.convert(r)
+	}
+	c.notices = append(c.notices, m.Skipped...)
+	if len(c.entries) == 0 {
+		errs := append(lines(c.notices), fmt.Errorf("%s: %w: %s", m.Source, ErrNothing, strings.Join(c.types(), ", ")))
+		return Stack{}, errors.Join(errs...)
+	}
+	c.identity.Name = cmp.Or(id.Name, c.guessName())
+	if err := c.identity.check(); err != nil {
+		return Stack{}, err
+	}
+	text, err := c.render()
+	return Stack{Text: text, Notices: c.notices}, err
+}
+
+func lines(texts []string) []error {
+	var errs []error
+	for _, t := range texts {
+		errs = append(errs, errors.New(t))
+	}
+	return errs
+}
+
+func (id Identity) check() error {
+	var errs []error
+	for _, f := range []struct{ flag, value string }{{"name", id.Name}, {"project", id.Project}, {"region", id.Region}} {
+		if f.value == "" {
+			errs = append(errs, fmt.Errorf("nothing says the stack's %s; give it with --%s", f.flag, f.flag))
+		}
+	}
+	return errors.Join(errs...)
+}
+
+// convert takes in one resource.
+func (c *conversion) convert(r Resource) {
+	how, ok := converters[r.Type]
+	if !ok {
+		return
+	}
+	e := &entry{conversion: c, resource: r}
+	e.reader = r.reader(func(place, path, why string) {
+		e.notice(cmp.Or(place, r.Place), "%s.%s: %s", r.Address(), path, why)
+	})
+	if p, ok := e.text("project"); ok && c.identity.Project != "" && p != c.identity.Project {
+		e.notice(r.Place, "%s: is in project %s, and a stack has one project; left out", r.Address(), line(p))
+		return
+	}
+	how.convert(e)
+	if e.refused {
+		return
+	}
+	if left := e.left(); len(left) > 0 && !r.filled {
+		e.comment("left alone, without a counterpart: %s", strings.Join(left, ", "))
+	}
+	e.fields.set("adopt", truth(true))
+	e.key = c.keyFor(how.section, r)
+	c.entries[how.section] = append(c.entries[how.section], e)
+}
+
+func (c *conversion) notice(place, format string, args ...any) {
+	c.notices = append(c.notices, place+": "+line(fmt.Sprintf(format, args...)))
+}
+
+func (e *entry) comment(format string, args ...any) {
+	e.comments = append(e.comments, line(fmt.Sprintf(format, args...)))
+}
+
+// refuse leaves the resource out of the stack.
+func (e *entry) refuse(format string, args ...any) {
+	e.refused = true
+	e.notice(e.resource.Place, "%s: %s; left out", e.resource.Address(), fmt.Sprintf(format, args...))
+}
+
+// unsupported comments on attributes that say something and have no counterpart.
+func (e *entry) unsupported(from *reader, keys ...string) {
+	for _, k := range keys {
+		from.read[k] = true
+		if v, ok := from.values[k]; ok && v != nil && (!from.filled || says(v)) {
+			e.comment("%s has no counterpart; left alone", from.at(k))
+		}
+	}
+}
+
+// name takes over the resource's own name, without which there is no entry.
+func (e *entry) name(attribute string) {
+	told := len(e.notices)
+	name, ok := e.text(attribute)
+	switch {
+	case ok && name != "":
+		e.fields.set("name", text(name))
+	case len(e.notices) > told: // why it is not known
+		e.refused = true
+		e.notices[len(e.notices)-1] += "; the resource is left out"
+	default:
+		e.refuse("it has no %s", attribute)
+	}
+}
+
+// location takes over where it is, unless the stack says the same.
+func (e *entry) location(attribute string) {
+	l, ok := e.text(attribute)
+	if l = strings.ToLower(l); ok && l != e.identity.Region {
+		e.fields.set("location", text(l))
+	}
+}
+
+// keyFor is a key of the stack file like the name that Terraform has.
+func (c *conversion) keyFor(section string, r Resource) string {
+	key := keyOf(strings.ReplaceAll(r.Module+".", "module.", "") + r.Name + "." + r.Key)
+	for n, base := 2, key; c.used[section+"/"+key]; n++ {
+		key = fmt.Sprintf("%.44s-%d", base, n)
+	}
+	c.used[section+"/"+key] = true
+	return key
+}
+
+var notKey = regexp.MustCompile(`[^a-z0-9]+`)
+
+func keyOf(name string) string {
+	key := strings.Trim(notKey.ReplaceAllString(strings.ToLower(name), "-"), "-")
+	if key == "" || key[0] >= '0' && key[0] <= '9' {
+		key = "x-" + key
+	}
+	return strings.Trim(key[:min(len(key), 50)], "-")
+}
+
+// projectOfAll is the project that the resources name, if it is one.
+func (c *conversion) projectOfAll() string {
+	found := map[string]int{}
+	for _, r := range c.model.Resources {
+		if p, ok := r.Attributes["project"].(string); ok && p != "" && known(r.Type) {
+			found[p]++
+		}
+	}
+	return most(found)
+}
+
+// commonRegion is where most of the resources are.
+func (c *conversion) commonRegion() string {
+	found := map[string]int{}
+	for _, r := range c.model.Resources {
+		for _, key := range []string{"location", "region"} {
+			if l, ok := r.Attributes[key].(string); ok && known(r.Type) && regionOK.MatchString(strings.ToLower(path.Base(l))) {
+				found[strings.ToLower(path.Base(l))]++
+			}
+		}
+	}
+	return most(found)
+}
+
+// most is the key that was counted most often; the first in order of several.
+func most(counts map[string]int) string {
+	best := ""
+	for k, n := range counts {
+		if n > counts[best] || n == counts[best] && (best == "" || k < best) {
+			best = k
+		}
+	}
+	return best
+}
+
+// guessName is what follows the project in the name of the only registry: a stack's images go by its name.
+func (c *conversion) guessName() string {
+	if len(c.entries["registries"]) != 1 {
+		return ""
+	}
+	name, _ := c.entries["registries"][0].fields.get("name")
+	rest, ok := strings.CutPrefix(name, c.identity.Project+"-")
+	if !ok || !keyOK.MatchString(rest) {
+		return ""
+	}
+	return rest
+}
+
+// types are those of the resources, for people.
+func (c *conversion) types() []string {
+	var types []string
+	for _, r := range c.model.Resources {
+		types = append(types, line(r.Type))
+	}
+	slices.Sort(types)
+	types = slices.Compact(types)
+	if len(types) > 10 {
+		types = append(types[:10], fmt.Sprintf("and %d more", len(types)-10))
+	}
+	return types
+}

@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"cloud.google.com/go/artifactregistry/apiv1/artifactregistrypb"
+	"cloud.google.com/go/iam/apiv1/iampb"
 	locationpb "google.golang.org/genproto/googleapis/cloud/location"
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
@@ -30,6 +31,7 @@ type artifacts struct {
 }
 
 type repository struct {
+	policy *iampb.Policy // nil: nobody was given access yet
 	pb     *artifactregistrypb.Repository
 	images []*dockerImage // by name and digest
 }

@@ -1,11 +1,13 @@
 package gcptest
 
 import (
+	"cmp"
 	"net/http"
 	"strconv"
 	"strings"
 
 	"cloud.google.com/go/artifactregistry/apiv1/artifactregistrypb"
+	"cloud.google.com/go/iam/apiv1/iampb"
 	"cloud.google.com/go/longrunning/autogen/longrunningpb"
 	locationpb "google.golang.org/genproto/googleapis/cloud/location"
 	"google.golang.org/grpc/codes"
@@ -22,9 +24,31 @@ func (a *artifacts) serveREST(mux *http.ServeMux) {
 	rest(mux, "GET "+base+repositories, func(r *http.Request, _ []byte) (*artifactregistrypb.ListRepositoriesRequest, error) {
 		return &artifactregistrypb.ListRepositoriesRequest{Parent: location(r), PageToken: r.FormValue("pageToken")}, nil
 	}, a.ListRepositories)
-	rest(mux, "GET "+base+repositories+"/{r}", func(r *http.Request, _ []byte) (*artifactregistrypb.GetRepositoryRequest, error) {
+	get := restHandler(func(r *http.Request, _ []byte) (*artifactregistrypb.GetRepositoryRequest, error) {
 		return &artifactregistrypb.GetRepositoryRequest{Name: name(r)}, nil
 	}, a.GetRepository)
+	getPolicy := restHandler(func(r *http.Request, _ []byte) (*iampb.GetIamPolicyRequest, error) {
+		version, err := strconv.ParseInt(cmp.Or(r.FormValue("options.requestedPolicyVersion"), "0"), 10, 32)
+		return &iampb.GetIamPolicyRequest{
+			Resource: strings.TrimSuffix(name(r), ":getIamPolicy"), Options: &iampb.GetPolicyOptions{RequestedPolicyVersion: int32(version)},
+		}, err
+	}, a.GetIamPolicy)
+	mux.HandleFunc("GET "+base+repositories+"/{r}", func(w http.ResponseWriter, r *http.Request) {
+		if strings.HasSuffix(r.PathValue("r"), ":getIamPolicy") {
+			getPolicy(w, r)
+			return
+		}
+		get(w, r)
+	})
+	rest(mux, "POST "+base+repositories+"/{r}", func(r *http.Request, body []byte) (*iampb.SetIamPolicyRequest, error) {
+		q := &iampb.SetIamPolicyRequest{}
+		if !strings.HasSuffix(r.PathValue("r"), ":setIamPolicy") {
+			return q, status.Error(codes.NotFound, "Method not found.")
+		}
+		err := readJSON(body, q)
+		q.Resource = strings.TrimSuffix(name(r), ":setIamPolicy")
+		return q, err
+	}, a.SetIamPolicy)
 	rest(mux, "POST "+base+repositories, func(r *http.Request, body []byte) (*artifactregistrypb.CreateRepositoryRequest, error) {
 		q := &artifactregistrypb.CreateRepositoryRequest{
 			Parent: location(r), RepositoryId: r.URL.Query().Get("repositoryId"), Repository: &artifactregistrypb.Repository{},

@@ -15,7 +15,11 @@ import (
 // rest serves one method of a gRPC service as Google's front end does over HTTP: build makes the request from the path, the query and
 // the body.
 func rest[Q, A proto.Message](mux *http.ServeMux, pattern string, build func(r *http.Request, body []byte) (Q, error), call func(context.Context, Q) (A, error)) {
-	mux.HandleFunc(pattern, func(w http.ResponseWriter, r *http.Request) {
+	mux.HandleFunc(pattern, restHandler(build, call))
+}
+
+func restHandler[Q, A proto.Message](build func(r *http.Request, body []byte) (Q, error), call func(context.Context, Q) (A, error)) http.HandlerFunc {
+	return func(w http.ResponseWriter, r *http.Request) {
 		body, err := io.ReadAll(io.LimitReader(r.Body, 1<<20))
 		if err != nil {
 			writeError(w, status.Error(codes.InvalidArgument, err.Error()))
@@ -38,7 +42,7 @@ func rest[Q, A proto.Message](mux *http.ServeMux, pattern string, build func(r *
 		}
 		w.Header().Set("Content-Type", "application/json")
 		_, _ = w.Write(b) // the client has gone; nobody is left to tell
-	})
+	}
 }
 
 // readJSON fills m from a request's body. What the service does not know it refuses.

@@ -59,6 +59,8 @@ type Server struct {
 	buckets    map[string]*bucket          // by name: those of other projects too
 	secrets    map[string][]*secretVersion // of Secret Manager, by name; the first version first
 	pageSize   int                         // of listings of buckets and objects; 0: Google's own
+	accounts   map[string]*account         // by e-mail
+	accountLag time.Duration               // until a new account is known everywhere
 	pool       bool                        // the project has a workload identity pool: since the first cluster runs, for ever
 }
 
@@ -76,12 +78,14 @@ func New(o Options) (*Server, error) {
 		repos: map[string]*repository{}, repoOps: map[string]*repoOp{},
 		buckets:  map[string]*bucket{},
 		secrets:  map[string][]*secretVersion{},
+		accounts: map[string]*account{},
 		endpoint: "192.0.2.1",
 	}
 	var err error
 	if s.caPEM, err = newCA(); err != nil {
 		return nil, fmt.Errorf("gcptest: %w", err)
 	}
+	s.newAccount(s.defaultNodes())
 	s.stopped, s.stop = context.WithCancel(context.Background())
 
 	rpc, err := net.Listen("tcp", "127.0.0.1:0")
@@ -101,6 +105,7 @@ func New(o Options) (*Server, error) {
 	s.serveStorage(mux)
 	s.serveProjects(mux)
 	s.serveSecrets(mux)
+	s.serveAccounts(mux)
 	s.web = &http.Server{Handler: s.authorizeHTTP(mux), ReadHeaderTimeout: 10 * time.Second}
 
 	// Both return when Close is called; there is nobody to tell of an error before that.
@@ -132,6 +137,7 @@ func (s *Server) Endpoints() map[string]string {
 		gcp.Storage:          "http://" + s.webAddr + "/storage/v1/",
 		gcp.ResourceManager:  "http://" + s.webAddr + "/",
 		gcp.SecretManager:    "http://" + s.webAddr + "/secretmanager/",
+		gcp.IAM:              "http://" + s.webAddr + "/iam/",
 	}
 }
 
@@ -163,7 +169,7 @@ const (
 
 // Call is one request, as the server saw it.
 type Call struct {
-	Service string // container, artifactregistry, storage, resourcemanager
+	Service string // container, artifactregistry, storage, resourcemanager, iam
 	Method  string // the service's own name of it: CreateCluster, storage.buckets.insert
 	Target  string // what it was about, by its short name; "" for a listing
 	Write   bool   // asks for a change

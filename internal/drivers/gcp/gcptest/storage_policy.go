@@ -100,21 +100,14 @@ func (s *Server) checkPolicy(p *storagev1.Policy, b *storagev1.Bucket) error {
 	return nil
 }
 
-// checkMember knows that a project's identity pool comes with its first cluster. What only looks like a principal it takes, as
-// Google does.
+// checkMember is memberFault, and knows buckets that keep the public out.
 func (s *Server) checkMember(member string, b *storagev1.Bucket) error {
 	public := member == "allUsers" || member == "allAuthenticatedUsers"
-	switch {
-	case public && b.IamConfiguration.PublicAccessPrevention == "enforced":
+	if public && b.IamConfiguration.PublicAccessPrevention == "enforced" {
 		return refusal{http.StatusPreconditionFailed, "conditionNotMet", "The member bindings allUsers and allAuthenticatedUsers are not allowed since public access prevention is enforced."}
-	case !public && !strings.Contains(member, ":"):
-		return bad("Invalid argument: member %q", member)
 	}
-	if _, path, ok := strings.Cut(member, "/workloadIdentityPools/"); ok && strings.HasPrefix(member, "principal") {
-		if pool, _, _ := strings.Cut(path, "/"); pool == s.project+".svc.id.goog" && !s.pool {
-			return refusal{http.StatusBadRequest, "badRequest", fmt.Sprintf(
-				"Identity Pool does not exist (%s). Please check that you specified a valid resource name as returned in the `name` attribute in the configuration API.", pool)}
-		}
+	if text := s.memberFault(member); text != "" {
+		return refusal{http.StatusBadRequest, "badRequest", text}
 	}
 	return nil
 }

@@ -3,6 +3,8 @@ package gcp
 import (
 	"context"
 	"fmt"
+	"regexp"
+	"slices"
 	"strings"
 	"sync"
 
@@ -74,6 +76,40 @@ func NormalMember(member string) string {
 	}
 	return member
 }
+
+// memberKinds are the kinds of members that people may name.
+var memberKinds = []string{"user", "group", "serviceAccount", "domain"}
+
+// ValidateMember reports what Google would refuse as a member of an access policy.
+func ValidateMember(member string) error {
+	kind, rest, ok := strings.Cut(member, ":")
+	switch {
+	case member == "allUsers", member == "allAuthenticatedUsers":
+		return nil
+	case !ok && strings.HasSuffix(member, ".gserviceaccount.com"):
+		return fmt.Errorf("%q is no member; did you mean \"serviceAccount:%s\"?", member, member)
+	case !ok:
+		return fmt.Errorf("%q is no member; it begins with user:, group:, serviceAccount:, domain:, principal:// or principalSet://", member)
+	case kind == "principal" || kind == "principalSet":
+		if !strings.HasPrefix(rest, "//iam.googleapis.com/") {
+			return fmt.Errorf("%q: a principal begins with %s://iam.googleapis.com/", member, kind)
+		}
+	case kind == "deleted":
+		return fmt.Errorf("%q: a deleted account can use nothing", member)
+	case !slices.Contains(memberKinds, kind):
+		return fmt.Errorf("%q: %q is no kind of member; user, group, serviceAccount, domain, principal or principalSet", member, kind)
+	case kind == "domain" && (strings.Contains(rest, "@") || !strings.Contains(rest, ".")):
+		return fmt.Errorf("%q: %q is no domain", member, rest)
+	case kind != "domain" && !address.MatchString(rest) && !strings.Contains(rest, ".svc.id.goog["):
+		return fmt.Errorf("%q: %q is no e-mail address", member, rest)
+	}
+	return nil
+}
+
+var address = regexp.MustCompile(`^[^@\s]+@[^@\s]+\.[^@\s]+$`)
+
+// Public reports whether a member is everybody, on the internet or with a Google account.
+func Public(member string) bool { return member == "allUsers" || member == "allAuthenticatedUsers" }
 
 // Pool is a project's workload identity pool, to which every cluster of it belongs: the same namespace and account in another
 // cluster of the project is the same principal.

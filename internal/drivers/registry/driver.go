@@ -12,6 +12,7 @@ import (
 	artifactregistry "cloud.google.com/go/artifactregistry/apiv1"
 	"cloud.google.com/go/artifactregistry/apiv1/artifactregistrypb"
 	"cloud.google.com/go/longrunning/autogen/longrunningpb"
+	"golang.org/x/sync/errgroup"
 
 	"recsysd.dev/recsysd/internal/drivers/gcp"
 	"recsysd.dev/recsysd/internal/resource"
@@ -22,6 +23,7 @@ import (
 type Driver struct {
 	client *artifactregistry.Client
 	config gcp.Config
+	who    *gcp.Principals
 	stack  string
 	stop   context.CancelFunc
 	stray  sync.WaitGroup // listings that nobody waits for any longer
@@ -33,13 +35,14 @@ type Driver struct {
 	removals  map[string]gcp.Creation // by full name: removals that this process has begun
 	sweepNext time.Time               // when every location is listed again
 	sweepErr  error                   // why the last time was not complete
+	images    map[string]images       // by full name: what was last found in repositories that are cleaned up
 }
 
 var _ resource.Driver[Spec] = (*Driver)(nil)
 
 // New makes the driver of a stack's repositories in the configuration's project. It sends nothing. ctx is used for as long as the
-// driver is. Close it when no call is under way.
-func New(ctx context.Context, config gcp.Config, stack string) (*Driver, error) {
+// driver is. Close it when no call is under way. who may be shared with other kinds.
+func New(ctx context.Context, config gcp.Config, stack string, who *gcp.Principals) (*Driver, error) {
 	ctx, stop := context.WithCancel(ctx)
 	options, open := config.GRPC, artifactregistry.NewClient
 	if config.REST(gcp.ArtifactRegistry) {
@@ -56,8 +59,8 @@ func New(ctx context.Context, config gcp.Config, stack string) (*Driver, error) 
 		return nil, fmt.Errorf("artifactregistry: %w", err)
 	}
 	return &Driver{
-		client: client, config: config, stack: stack, stop: stop,
-		places: map[string]string{}, removals: map[string]gcp.Creation{},
+		client: client, config: config, who: who, stack: stack, stop: stop,
+		places: map[string]string{}, removals: map[string]gcp.Creation{}, images: map[string]images{},
 	}, nil
 }
 
@@ -89,6 +92,7 @@ func (d *Driver) Observe(ctx context.Context, want []Spec, list bool) (resource.
 		}
 	}
 	wanted := map[string]bool{}
+	there := map[int]Spec{} // of seen.Live, the wanted ones
 	for _, w := range want {
 		wanted[w.Name] = true
 		pb, err := d.find(ctx, w, all)
@@ -100,6 +104,7 @@ func (d *Driver) Observe(ctx context.Context, want []Spec, list bool) (resource.
 			live := d.live(ctx, pb)
 			live.Notices = gcp.Undeclared(pb.GetLabels(), w.Labels)
 			live.Spec.Labels = gcp.Declared(pb.GetLabels(), w.Labels)
+			there[len(seen.Live)] = w
 			seen.Live = append(seen.Live, live)
 			continue
 		}
@@ -110,6 +115,20 @@ func (d *Driver) Observe(ctx context.Context, want []Spec, list bool) (resource.
 		if notice != "" {
 			seen.Notices = append(seen.Notices, notice)
 		}
+	}
+	var g errgroup.Group
+	g.SetLimit(listWidth)
+	for i, w := range there {
+		live := &seen.Live[i]
+		g.Go(func() error {
+			d.lookAccess(ctx, w, live)
+			live.Notices = append(live.Notices, d.endangered(ctx, w, live.Spec)...)
+			return nil
+		})
+	}
+	_ = g.Wait() // what goes wrong with one repository is told of that one
+	if err := ctx.Err(); err != nil {
+		return resource.Seen[Spec]{}, err
 	}
 	for _, pb := range all {
 		if name := spec(pb).Name; gcp.OwnedBy(pb.GetLabels(), d.stack) && !wanted[name] {

@@ -63,6 +63,14 @@ func harness(t *testing.T, srv *gcptest.Server, config gcp.Config) resourcetest.
 			{Field: "cleanup.deleteAfter", Do: cleanup(func(c *registry.Cleanup) { c.DeleteAfter = days(365) })},
 			{Field: "cleanup.dryRun", Do: cleanup(func(c *registry.Cleanup) { c.DryRun = true })},
 			{Field: "immutableTags", Do: func(s registry.Spec) registry.Spec { s.ImmutableTags = new(true); return s }},
+			{Field: "readers.serviceAccount:123456789012-compute@developer.gserviceaccount.com", Do: func(s registry.Spec) registry.Spec {
+				s.Nodes = []string{registry.DefaultNodes}
+				return s
+			}},
+			{Field: "readers.user:ada@example.com", Do: func(s registry.Spec) registry.Spec {
+				s.Readers = []string{"user:Ada@example.com", "serviceAccount:123456789012-compute@developer.gserviceaccount.com"}
+				return s
+			}},
 			{Field: "scanning", Do: func(s registry.Spec) registry.Spec { s.Scanning = new("disabled"); return s }},
 		},
 		Recreates: []resourcetest.Edit[registry.Spec]{
@@ -93,7 +101,16 @@ func harness(t *testing.T, srv *gcptest.Server, config gcp.Config) resourcetest.
 
 func open(t *testing.T, config gcp.Config, stack string) *registry.Driver {
 	t.Helper()
-	d, err := registry.New(t.Context(), config, stack)
+	who, err := gcp.NewPrincipals(t.Context(), config)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return openAs(t, config, stack, who)
+}
+
+func openAs(t *testing.T, config gcp.Config, stack string, who *gcp.Principals) *registry.Driver {
+	t.Helper()
+	d, err := registry.New(t.Context(), config, stack, who)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -28,8 +28,18 @@ type Spec struct {
 	Cleanup       *Cleanup          `yaml:"cleanup" doc:"What Google deletes by itself, about once a day. {} means nothing; policies that do not stand here are removed."`
 	ImmutableTags *bool             `yaml:"immutableTags" doc:"Whether a tag, once set, stays on its image. Only of docker repositories."`
 	Scanning      *string           `yaml:"scanning" enum:"inherited,disabled" doc:"inherited: images are scanned if the project has Container Scanning switched on, which costs per image. disabled: never."`
+	Readers       []string          `yaml:"readers" doc:"All who may pull, as members of an access policy such as serviceAccount:ci@acme.iam.gserviceaccount.com; the nodes of the stack's clusters always may. Others are removed. Left out, whoever else may pull is left alone."`
 	Estimate      string            `yaml:"estimate" doc:"Bytes that are expected to be stored, for the price while no live size is known."`
 	Labels        map[string]string `yaml:"labels" doc:"Labels of the repository; other labels on it are left alone."`
+
+	Nodes    []string  `yaml:"-" json:",omitempty"` // accounts of the nodes that pull from it, by e-mail or as DefaultNodes: given the right where they lack it, never deprived of it
+	Accounts []string  `yaml:"-" json:",omitempty"` // e-mails of the Google service accounts that the stack wants; their roles here are ours
+	Grants   []Grant   `yaml:"-" json:",omitempty"` // of those accounts
+	Running  []Running `yaml:"-" json:"-"`          // what runs from it: a matter of warnings, no part of what is wanted
+
+	// Access is who may use a live repository, and Unread says that nobody may know. Never wanted.
+	Access []Access `yaml:"-" json:",omitempty"`
+	Unread bool     `yaml:"-" json:",omitempty"`
 
 	// Mode is what a live repository is where it is not a plain one: remote or virtual. Never wanted.
 	Mode string `yaml:"-" json:",omitempty"`
@@ -88,6 +98,9 @@ const (
 	fieldPolicies       = fieldCleanup + "policies."
 	fieldImmutableTags  = "immutableTags"
 	fieldScanning       = "scanning"
+	fieldReadersList    = "readers"
+	fieldReaders        = fieldReadersList + "." // and the member
+	fieldGrants         = "grants."              // and the role and the member
 )
 
 const none = "none"
@@ -127,7 +140,10 @@ func (s Spec) Diff(live Spec) []resource.Change {
 			add(fieldPolicies+id, none, policy)
 		}
 	}
-	slices.SortFunc(d, func(a, b resource.Change) int { return strings.Compare(a.Field, b.Field) })
+	d = append(d, s.diffAccess(live)...)
+	slices.SortFunc(d, func(a, b resource.Change) int {
+		return cmp.Or(strings.Compare(a.Field, b.Field), strings.Compare(a.Have, b.Have))
+	})
 	return d
 }
 
@@ -194,6 +210,7 @@ func (s Spec) Validate() error {
 			}
 		}
 	}
+	s.validateAccess(bad)
 	errs = append(errs, gcp.ValidateLabels(s.Labels)...)
 	return errors.Join(errs...)
 }

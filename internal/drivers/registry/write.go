@@ -34,7 +34,7 @@ func (d *Driver) Create(ctx context.Context, want Spec) error {
 // errStale means that live was not made by Observe.
 var errStale = errors.New("the repository has not been looked at")
 
-// Update changes everything that stands in drift, in one call. Artifact Registry guards it with nothing, and labels are replaced as a
+// Update changes everything that stands in drift: the repository in one call, and then who may use it. Artifact Registry guards it with nothing, and labels are replaced as a
 // whole: where those are to be written they are read once more, so that what others have put there meanwhile stays.
 func (d *Driver) Update(ctx context.Context, want, live Spec, drift []resource.Change) error {
 	if live.seen == nil {
@@ -43,9 +43,22 @@ func (d *Driver) Update(ctx context.Context, want, live Spec, drift []resource.C
 	pb := request(want)
 	pb.Name = d.name(live)
 	paths, err := masks(want, drift)
-	if err != nil || len(paths) == 0 {
+	if err != nil {
 		return err
 	}
+	if len(paths) > 0 {
+		if err := d.patch(ctx, want, live, pb, paths, drift); err != nil {
+			return err
+		}
+	}
+	if touchesAccess(drift) {
+		return d.setAccess(ctx, want, live)
+	}
+	return nil
+}
+
+// patch writes the fields of pb under paths.
+func (d *Driver) patch(ctx context.Context, want, live Spec, pb *artifactregistrypb.Repository, paths []string, drift []resource.Change) error {
 	if gcp.TouchesLabels(drift) {
 		now, err := d.get(ctx, live)
 		if err != nil {
@@ -56,7 +69,7 @@ func (d *Driver) Update(ctx context.Context, want, live Spec, drift []resource.C
 		}
 		pb.Labels = gcp.MergeLabels(now.GetLabels(), want.Labels, drift)
 	}
-	_, err = d.client.UpdateRepository(ctx, &artifactregistrypb.UpdateRepositoryRequest{
+	_, err := d.client.UpdateRepository(ctx, &artifactregistrypb.UpdateRepositoryRequest{
 		Repository: pb, UpdateMask: &fieldmaskpb.FieldMask{Paths: paths},
 	}, gcp.Write()...)
 	return gcp.Explain("UpdateRepository", err)
@@ -68,7 +81,7 @@ func masks(want Spec, drift []resource.Change) ([]string, error) {
 	for _, c := range drift {
 		var p string
 		switch {
-		case c.Recreate:
+		case c.Recreate, isAccess(c.Field):
 			continue
 		case gcp.TouchesLabels([]resource.Change{c}):
 			p = "labels"

@@ -8,6 +8,7 @@ import (
 	"path"
 	"slices"
 	"strings"
+	"time"
 
 	"cloud.google.com/go/iam/apiv1/iampb"
 	"google.golang.org/grpc/codes"
@@ -183,6 +184,7 @@ func (r *repository) iam() *iampb.Policy {
 func (s *Server) EditRepositoryPolicy(name string, edit func(*iampb.Policy)) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	s.settle(time.Now())
 	for id, r := range s.repos {
 		if path.Base(id) == name {
 			edit(r.iam())
@@ -195,6 +197,7 @@ func (s *Server) EditRepositoryPolicy(name string, edit func(*iampb.Policy)) {
 func (s *Server) RepositoryPolicy(name string) *iampb.Policy {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	s.settle(time.Now())
 	for id, r := range s.repos {
 		if path.Base(id) == name {
 			return shownPolicy(r.iam(), 3)

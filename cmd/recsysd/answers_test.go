@@ -37,7 +37,7 @@ func TestACloudThatDoesNotAnswerIsAnError(t *testing.T) {
 	closed := l.Addr().String()
 	l.Close()
 	h.write("token", "x")
-	text := strings.ReplaceAll(read(t, h.config)+"gcp: {accessTokenFile: token, insecure: true, endpoints: {container: \"A\", artifactregistry: \"A\", storage: \"http://A\", resourcemanager: \"http://A\"}}\n", "\"A\"", "\""+closed+"\"")
+	text := strings.ReplaceAll(read(t, h.config)+"gcp: {accessTokenFile: token, insecure: true, endpoints: {container: \"A\", artifactregistry: \"A\", storage: \"http://A\", resourcemanager: \"http://A\", iam: \"http://A\"}}\n", "\"A\"", "\""+closed+"\"")
 	h.write("config.yaml", strings.ReplaceAll(text, "http://A", "http://"+closed))
 	for _, args := range [][]string{{"output"}, {"output", "buckets.data.url"}, {"destroy", "--yes", "recsys"}} {
 		code, _, errs := invoke(t, append(args, "--config", h.config)...)

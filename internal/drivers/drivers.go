@@ -15,6 +15,7 @@ import (
 	"recsysd.dev/recsysd/internal/drivers/bucket"
 	"recsysd.dev/recsysd/internal/drivers/cluster"
 	"recsysd.dev/recsysd/internal/drivers/gcp"
+	"recsysd.dev/recsysd/internal/drivers/identity"
 	"recsysd.dev/recsysd/internal/drivers/kube"
 	"recsysd.dev/recsysd/internal/drivers/registry"
 	"recsysd.dev/recsysd/internal/resource"
@@ -63,12 +64,17 @@ func Kinds(ctx context.Context, c Config) (Set, error) {
 	if err != nil {
 		return Set{}, errors.Join(err, set.Close())
 	}
+	identities, err := identity.New(ctx, c.GCP, c.Stack)
+	if err != nil {
+		return Set{}, errors.Join(fmt.Errorf("identities: %w", err), set.Close())
+	}
+	who.OwnedBy(identities.Own)
 	buckets, err := bucket.New(ctx, c.GCP, c.Stack, who)
 	if err != nil {
 		return Set{}, errors.Join(fmt.Errorf("buckets: %w", err), set.Close())
 	}
 	set.close = append(set.close, buckets.Close)
-	registries, err := registry.New(ctx, c.GCP, c.Stack)
+	registries, err := registry.New(ctx, c.GCP, c.Stack, who)
 	if err != nil {
 		return Set{}, errors.Join(fmt.Errorf("registries: %w", err), set.Close())
 	}
@@ -88,6 +94,7 @@ func Kinds(ctx context.Context, c Config) (Set, error) {
 		resource.NewKind("cluster", clusters),
 		resource.NewKind("bucket", buckets),
 		resource.NewKind("registry", registries),
+		resource.NewKind("identity", identities),
 		resource.NewKind("kube", objects),
 	}
 	return set, nil
@@ -105,10 +112,15 @@ func Simulated(cloud *sim.Cloud, stack, project string) []resource.Kind {
 	buckets.Outputs = func(s bucket.Spec) map[string]string { return map[string]string{"url": "gs://" + s.Name} }
 	registries := sim.NewDriver[registry.Spec](cloud, stack)
 	registries.Outputs = func(s registry.Spec) map[string]string { return map[string]string{"path": s.Path(project)} }
+	identities := sim.NewDriver[identity.Spec](cloud, stack)
+	identities.Outputs = func(s identity.Spec) map[string]string {
+		return map[string]string{"email": gcp.AccountEmail(project, s.Name)}
+	}
 	return []resource.Kind{
 		resource.NewKind("cluster", clusters),
 		resource.NewKind("bucket", buckets),
 		resource.NewKind("registry", registries),
+		resource.NewKind("identity", identities),
 		resource.NewKind("kube", objects),
 	}
 }

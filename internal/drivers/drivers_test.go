@@ -9,6 +9,7 @@ import (
 	"recsysd.dev/recsysd/internal/drivers/bucket"
 	"recsysd.dev/recsysd/internal/drivers/cluster"
 	"recsysd.dev/recsysd/internal/drivers/gcp"
+	"recsysd.dev/recsysd/internal/drivers/identity"
 	"recsysd.dev/recsysd/internal/drivers/kube"
 	"recsysd.dev/recsysd/internal/drivers/registry"
 	"recsysd.dev/recsysd/internal/resource"
@@ -20,6 +21,7 @@ func nobody() gcp.Config {
 	return gcp.Config{Project: "acme", Insecure: true, Endpoints: map[string]string{
 		gcp.Container: "127.0.0.1:1", gcp.ArtifactRegistry: "127.0.0.1:1",
 		gcp.Storage: "http://127.0.0.1:1/storage/v1/", gcp.ResourceManager: "http://127.0.0.1:1/",
+		gcp.IAM: "http://127.0.0.1:1/iam/",
 	}}
 }
 
@@ -34,7 +36,7 @@ func TestEverySpecHasOneKindRealAndSimulated(t *testing.T) {
 		}
 	}()
 	simulated := drivers.Simulated(&sim.Cloud{}, "recsys", "acme")
-	for _, spec := range []any{cluster.Spec{}, bucket.Spec{}, registry.Spec{}, kube.Object{}} {
+	for _, spec := range []any{cluster.Spec{}, bucket.Spec{}, registry.Spec{}, identity.Spec{}, kube.Object{}} {
 		var names []string
 		for _, kinds := range [][]resource.Kind{set.Kinds, simulated} {
 			for _, k := range kinds {

@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
 	"os"
 	"path/filepath"
 	"slices"
@@ -127,6 +128,9 @@ const (
 
 func bound(p view.HistoryPass) view.HistoryPass {
 	p.Error = short(p.Error, 8*maxText)
+	for ref, why := range p.Broken {
+		p.Broken[ref] = short(why, maxText)
+	}
 	if more := len(p.Steps) - maxSteps; more > 0 {
 		p.Steps = p.Steps[:maxSteps]
 		p.Error = strings.TrimPrefix(fmt.Sprintf("%s\n%d more steps are not kept", p.Error, more), "\n")
@@ -156,7 +160,8 @@ func (s *Store) fold(entry view.HistoryPass) bool {
 		return false
 	}
 	last := &s.passes[len(s.passes)-1]
-	same := last.Attempted == entry.Attempted && last.Applied == entry.Applied && last.Outcome == entry.Outcome && last.Error == entry.Error
+	same := last.Attempted == entry.Attempted && last.Applied == entry.Applied && last.Outcome == entry.Outcome && last.Error == entry.Error &&
+		maps.EqualFunc(last.Broken, entry.Broken, func(string, string) bool { return true }) // the words vary from one look to the next
 	if same && len(entry.Steps) == 0 && len(last.Steps) > 0 {
 		return true // it only waited for what the last one began
 	}

@@ -16,7 +16,7 @@ type Outcome string
 const (
 	Converged   Outcome = "converged"   // everything wanted is usable without any difference, and no step was due
 	Progressing Outcome = "progressing" // something was done, is awaited, or is held
-	Failed      Outcome = "failed"      // a step failed or was refused, or something could not be observed
+	Failed      Outcome = "failed"      // a step failed or was refused, something could not be observed, or what is wanted is broken
 	Invalid     Outcome = "invalid"     // the newest revision's stack is
 )
 
@@ -32,10 +32,28 @@ func (p Pass) Outcome() Outcome {
 		return Failed
 	case slices.ContainsFunc(p.Results, failing), slices.ContainsFunc(p.Plan.Steps, func(s plan.Step) bool { return s.Rejected }):
 		return Failed
+	case len(p.Broken()) > 0:
+		return Failed
 	case p.settled():
 		return Converged
 	}
 	return Progressing
+}
+
+// Broken are the resources that are wanted, are the stack's own, and do not work, as they say themselves: a rollout whose pods do not
+// start. Nothing is done about that but what a new commit asks for; whether it comes right is seen in later passes.
+func (p Pass) Broken() []resource.Observation {
+	wanted := make(map[resource.Ref]bool, len(p.Want))
+	for _, r := range p.Want {
+		wanted[r.Ref] = !r.Observe
+	}
+	var broken []resource.Observation
+	for _, o := range p.Seen {
+		if o.State == resource.Broken && o.Owned && wanted[o.Ref] {
+			broken = append(broken, o)
+		}
+	}
+	return broken
 }
 
 // failing reports whether a step failed, was refused, or waits out a failure.

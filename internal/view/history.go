@@ -21,13 +21,14 @@ type History struct {
 
 // HistoryPass is one pass, or several in a row without a step.
 type HistoryPass struct {
-	Start     time.Time     `json:"start"`
-	End       time.Time     `json:"end"`
-	Attempted string        `json:"attempted"`
-	Applied   string        `json:"applied"`
-	Outcome   string        `json:"outcome"`
-	Error     string        `json:"error"`
-	Steps     []HistoryStep `json:"steps"`
+	Start     time.Time         `json:"start"`
+	End       time.Time         `json:"end"`
+	Attempted string            `json:"attempted"`
+	Applied   string            `json:"applied"`
+	Outcome   string            `json:"outcome"`
+	Error     string            `json:"error"`
+	Broken    map[string]string `json:"broken,omitempty"` // by KIND/NAME, what did not work, as it was told first
+	Steps     []HistoryStep     `json:"steps"`
 }
 
 // HistoryStep is one step that was due.
@@ -54,6 +55,9 @@ func (v History) Text(w io.Writer, p Paint) error {
 			if line != "" {
 				fmt.Fprintf(&b, "    %s\n", p.as(bad, plain(line)))
 			}
+		}
+		for _, ref := range slices.Sorted(maps.Keys(pass.Broken)) {
+			fmt.Fprintf(&b, "    %s\n", p.as(bad, plain(ref+" is broken: "+pass.Broken[ref])))
 		}
 		for _, s := range pass.Steps {
 			fmt.Fprintf(&b, "    %-8s %s/%s  %s  %s\n", s.Verb, s.Kind, plain(s.Name), s.Outcome, plain(s.Why))
@@ -95,6 +99,12 @@ func HistoryPassOf(p reconcile.Pass) HistoryPass {
 	}
 	if err := errors.Join(errs...); err != nil {
 		h.Error = err.Error()
+	}
+	for _, o := range p.Broken() {
+		if h.Broken == nil {
+			h.Broken = map[string]string{}
+		}
+		h.Broken[o.Ref.String()] = o.Detail
 	}
 	return h
 }

@@ -64,6 +64,9 @@ func StackOf(name string, p *reconcile.Pass, lastConverged time.Time) StackStatu
 	if err := errors.Join(p.SourceErr, p.StackErr, p.Err); err != nil {
 		v.Error = err.Error()
 	}
+	for _, o := range p.Broken() {
+		v.Error = strings.TrimPrefix(fmt.Sprintf("%s\n%s is broken: %s", v.Error, o.Ref, o.Detail), "\n")
+	}
 	maps.Copy(v.Blind, p.Plan.Blind)
 	v.Notices = append(v.Notices, p.Plan.Notices...)
 	seen, drift := p.Observed(), p.Drift()

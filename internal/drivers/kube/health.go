@@ -10,14 +10,14 @@ import (
 
 // health reads from a live object whether it is usable, and what it is waiting for or suffering from. The rules are those
 // of kstatus, with four gaps closed: a load balancer waits for its address, a Job for its end, a claim that binds with its
-// first pod holds nobody up, and a pod that cannot be scheduled yet is not broken. Nothing is asked of the cluster.
+// first pod holds nobody up, and a pod that cannot be scheduled yet is not broken. Nothing is asked of the cluster; see rollout
+// for what is.
 func health(o Object) (resource.State, string) {
 	if since := text(o.Manifest, "metadata", "deletionTimestamp"); since != "" {
 		return resource.Pending, "being removed since " + since
 	}
 	m := o.Manifest
-	// A controller that has not seen the newest spec speaks of an older one.
-	if seen, ok := value(m, "status", "observedGeneration").(int64); ok && seen < count(m, 0, "metadata", "generation") {
+	if unseen(m) {
 		return resource.Pending, "waiting for its controller to see the change"
 	}
 	gk := o.GVK().GroupKind()
@@ -28,6 +28,12 @@ func health(o Object) (resource.State, string) {
 		return resource.Ready, ""
 	}
 	return custom(m)
+}
+
+// unseen: a controller that has not seen the newest spec speaks of an older one, and so do the pods.
+func unseen(m map[string]any) bool {
+	seen, ok := value(m, "status", "observedGeneration").(int64)
+	return ok && seen < count(m, 0, "metadata", "generation")
 }
 
 // judges are the kinds with rules of their own. Every other of the API server's kinds is ready once it exists.

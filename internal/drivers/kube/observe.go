@@ -160,7 +160,11 @@ func (l *look) one(ctx context.Context, m mapping, want Object) (*resource.Live[
 			p, err = l.compare(ctx, m, wanted, live)
 		}
 		if err == nil {
-			return l.report(m, wanted, live, p), nil
+			r := l.report(m, wanted, live, p)
+			if r.Owned {
+				r.State, r.Detail = l.s.rollout(ctx, Object{Manifest: live.object.Object}, r.State, r.Detail)
+			}
+			return r, nil
 		}
 		// A dry-run alone may take too long, in somebody's webhook: that is no word on the cluster.
 		slow := live != nil && ctx.Err() == nil && errors.Is(err, context.DeadlineExceeded)

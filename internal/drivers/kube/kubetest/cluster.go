@@ -35,7 +35,7 @@ const (
 // Options say how much of a control plane is started.
 type Options struct {
 	// Full adds controller manager, scheduler, kwok, two nodes and storage classes, so that pods run and claims bind.
-	// A pod annotated kubetest.recsysd.dev/fail: REASON never becomes ready.
+	// A pod annotated or labelled kubetest.recsysd.dev/fail: REASON never becomes ready.
 	Full bool
 	// Log receives the build's and the boot's progress; nil: standard error.
 	Log io.Writer

@@ -20,17 +20,23 @@ func (b *builder) defaults() {
 		if entries == nil || entries.kind != mapping {
 			continue
 		}
+		takes := func(key string) bool { return slices.Contains(names(fieldsOf(s.Type.Elem().Elem())), key) }
 		for _, f := range entries.fields {
 			if f.value.null() {
 				f.value = &value{at: f.at, kind: mapping}
 			}
 			if f.value.kind == mapping {
 				f.value.imply("name", id+"-"+name+"-"+f.key, f.at)
-				f.value.imply("location", b.top.get("region").text, f.at)
-				b.labels(f, joined(s.key, f.key))
+				if takes("location") {
+					f.value.imply("location", b.top.get("region").text, f.at)
+				}
+				if takes("labels") {
+					b.labels(f, joined(s.key, f.key))
+				}
 			}
 		}
 	}
+	b.completeNetworks()
 }
 
 // labels gives an entry the stack's labels and the marks of its owner. What is only looked at, by a mode of its own, is not marked.

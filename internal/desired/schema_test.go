@@ -72,6 +72,7 @@ var beyondSchema = map[string]string{
 	"label-case":               "labels of Google are judged by the kinds",
 	"label-reserved":           "labels are free but for a few",
 	"cluster-standard":         "a word that is known, and not built yet",
+	"network-overlap":          "several values at once",
 	"bucket-duplicate":         "several values at once",
 	"circle":                   "several values at once",
 	"circle-of-one":            "several values at once",

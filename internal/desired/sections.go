@@ -10,6 +10,7 @@ import (
 	"recsysd.dev/recsysd/internal/drivers/cluster"
 	"recsysd.dev/recsysd/internal/drivers/gcp"
 	"recsysd.dev/recsysd/internal/drivers/kube"
+	"recsysd.dev/recsysd/internal/drivers/network"
 	"recsysd.dev/recsysd/internal/drivers/registry"
 	"recsysd.dev/recsysd/internal/resource"
 )
@@ -73,6 +74,7 @@ type file struct {
 
 // cloud is the sections of Google Cloud's kinds. A new kind is one line here, and its name among the sections below.
 type cloud struct {
+	Networks   map[string]*entry[network.Spec]  `yaml:"networks" doc:"VPC networks with their subnets and Cloud NAT, by a key of your choice."`
 	Clusters   map[string]*entry[cluster.Spec]  `yaml:"clusters" doc:"GKE clusters, by a key of your choice."`
 	Buckets    map[string]*entry[bucket.Spec]   `yaml:"buckets" doc:"Cloud Storage buckets, by a key of your choice."`
 	Registries map[string]*entry[registry.Spec] `yaml:"registries" doc:"Artifact Registry repositories, by a key of your choice."`
@@ -80,7 +82,10 @@ type cloud struct {
 
 // sections are the same with the kinds forgotten, in the order in which they are taken in.
 func (c cloud) sections() []section {
-	return []section{sectionOf("clusters", c.Clusters), sectionOf("buckets", c.Buckets), sectionOf("registries", c.Registries)}
+	return []section{
+		sectionOf("networks", c.Networks), sectionOf("clusters", c.Clusters), sectionOf("buckets", c.Buckets),
+		sectionOf("registries", c.Registries),
+	}
 }
 
 // handling is what every resource takes beside its own keys.

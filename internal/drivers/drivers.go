@@ -17,6 +17,7 @@ import (
 	"recsysd.dev/recsysd/internal/drivers/gcp"
 	"recsysd.dev/recsysd/internal/drivers/identity"
 	"recsysd.dev/recsysd/internal/drivers/kube"
+	"recsysd.dev/recsysd/internal/drivers/network"
 	"recsysd.dev/recsysd/internal/drivers/registry"
 	"recsysd.dev/recsysd/internal/resource"
 	"recsysd.dev/recsysd/internal/secretmanager"
@@ -39,7 +40,7 @@ type Config struct {
 type Set struct {
 	Kinds   []resource.Kind
 	Secrets *secretmanager.Store // values that the stack file names; nil: there is no Secret Manager
-	close []func() error
+	close   []func() error
 }
 
 // Close lets go of connections and watches.
@@ -82,6 +83,10 @@ func Kinds(ctx context.Context, c Config) (Set, error) {
 	if set.Secrets, err = secretmanager.New(ctx, c.GCP, c.SecretRefresh); err != nil {
 		return Set{}, errors.Join(fmt.Errorf("secrets: %w", err), set.Close())
 	}
+	networks, err := network.New(ctx, c.GCP, c.Stack)
+	if err != nil {
+		return Set{}, errors.Join(fmt.Errorf("networks: %w", err), set.Close())
+	}
 	access := clusters.Access
 	if c.Kubeconfig != "" {
 		access = kubeconfig(c.Kubeconfig, c.Context, c.GCP.UserAgent)
@@ -91,6 +96,7 @@ func Kinds(ctx context.Context, c Config) (Set, error) {
 	})
 	set.close = append(set.close, func() error { objects.Close(); return nil })
 	set.Kinds = []resource.Kind{
+		resource.NewKind("network", networks),
 		resource.NewKind("cluster", clusters),
 		resource.NewKind("bucket", buckets),
 		resource.NewKind("registry", registries),
@@ -108,6 +114,8 @@ func Simulated(cloud *sim.Cloud, stack, project string) []resource.Kind {
 	}
 	clusters := sim.NewDriver[cluster.Spec](cloud, stack)
 	clusters.Outputs = func(s cluster.Spec) map[string]string { return map[string]string{"endpoint": s.Name + ".gke.example"} }
+	networks := sim.NewDriver[network.Spec](cloud, stack)
+	networks.Outputs = func(s network.Spec) map[string]string { return s.Outputs(project) }
 	buckets := sim.NewDriver[bucket.Spec](cloud, stack)
 	buckets.Outputs = func(s bucket.Spec) map[string]string { return map[string]string{"url": "gs://" + s.Name} }
 	registries := sim.NewDriver[registry.Spec](cloud, stack)
@@ -117,6 +125,7 @@ func Simulated(cloud *sim.Cloud, stack, project string) []resource.Kind {
 		return map[string]string{"email": gcp.AccountEmail(project, s.Name)}
 	}
 	return []resource.Kind{
+		resource.NewKind("network", networks),
 		resource.NewKind("cluster", clusters),
 		resource.NewKind("bucket", buckets),
 		resource.NewKind("registry", registries),

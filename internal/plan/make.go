@@ -163,9 +163,9 @@ func reasons(m map[string]error) map[string]string {
 	return out
 }
 
-// notices are what people should read beside the steps: a listing that failed, and what the drivers noted on what is ours.
+// notices are what people should read beside the steps: a listing that failed, and what the drivers noted.
 func notices(v View) []string {
-	var out []string
+	out := slices.Sorted(slices.Values(v.Notices)) // the kinds look side by side
 	for _, kind := range slices.Sorted(maps.Keys(v.Unlisted)) {
 		out = append(out, fmt.Sprintf("%s could not be listed, so nothing of that kind is removed: %v", kind, v.Unlisted[kind]))
 	}

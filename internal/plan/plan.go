@@ -28,6 +28,7 @@ type View struct {
 	Found    []resource.Observation
 	Blind    map[string]error // by Ref.Kind: nothing, or not everything wanted, is known of it. Unknown, not absent
 	Unlisted map[string]error // by Ref.Kind: what is named was read, the listing failed
+	Notices  []string         // of no single resource; they change nothing
 }
 
 // Policy is what the configuration and the moment say about a plan.

@@ -26,6 +26,9 @@ func (d *draft) protected(it *item) string {
 	case resource.Disposable:
 		return ""
 	case resource.Permanent:
+		if unwanted := it.want == nil || d.policy.Destroy; unwanted && it.live.ByHand != "" {
+			return "it is never removed by recsysd; what removes it: " + it.live.ByHand
+		}
 		return "it is never removed by recsysd: remove it by hand"
 	}
 	switch mark := it.live.Unprotected; {

@@ -117,7 +117,7 @@ func text(p Plan) string {
 //	stateful permanent  its lifetime; otherwise it is disposable
 //
 // of a wanted one: pos=PLACE unprotected adopt observe shared inherits suspend=REASON; of a live one: its state, locked foreign asleep
-// mark=COMMIT detail=TEXT refused=WHY notice=TEXT differs=FIELD, where FIELD! cannot be changed in place and FIELD~ is a mark
+// mark=COMMIT detail=TEXT refused=WHY notice=TEXT by-hand=TEXT differs=FIELD, where FIELD! cannot be changed in place and FIELD~ is a mark
 // and FIELD@ that of the owner. Of both: rest=FORM, asleep or awake, which is what its schedule asks for; of a live one, heeding a
 // person's word.
 // Of the policy: commit=HASH observe no-prune max-deletes=N destroy suspended=REASON held=REF settled=REF rejected=REF blind=KIND unlisted=KIND.
@@ -203,6 +203,8 @@ func readLive(t testing.TB, words []string) resource.Observation {
 			o.Detail = value
 		case "refused":
 			o.Refused = value
+		case "by-hand":
+			o.ByHand = value
 		case "notice":
 			o.Notices = append(o.Notices, value)
 		case "asleep":

@@ -50,6 +50,7 @@ func add(v *plan.View, k resource.Kind, ours []resource.Resource, sight resource
 		return
 	}
 	v.Found = append(v.Found, sight.Found...)
+	v.Notices = append(v.Notices, sight.Notices...)
 	for _, o := range sight.Found {
 		if o.State == resource.Unknown {
 			v.Blind[o.Ref.Kind] = errors.New(o.Detail)
@@ -145,6 +146,7 @@ func (r *Reconciler) glance(ctx context.Context, want []resource.Resource, refs 
 		ctx, cancel := context.WithTimeout(ctx, r.Settings.StepTimeout)
 		sight, err := k.Observe(ctx, ours, false)
 		cancel()
+		sight.Notices = nil // those of the last whole look stand
 		add(&v, k, ours, sight, err)
 	}
 	slices.SortFunc(v.Found, func(a, b resource.Observation) int { return a.Ref.Compare(b.Ref) })

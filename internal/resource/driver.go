@@ -70,6 +70,12 @@ type Live[S any] struct {
 	Version     string // "": made from Spec
 	Outputs     map[string]string
 	Notices     []string
+
+	// Unmarkable: it is nobody's, and no mark of ownership can be written on it any more. The stack's word for it, adopt, is then
+	// all that makes it ours.
+	Unmarkable bool
+	// ByHand is the command by which a person removes what recsysd never does.
+	ByHand string
 }
 
 var (

@@ -80,11 +80,11 @@ func NewKind[S Spec[S]](name string, d Driver[S]) Kind {
 		owns: func(spec any) bool { _, ok := spec.(S); return ok },
 		observe: func(ctx context.Context, want []Resource, list bool) (Sight, error) {
 			var specs []S
-			wanted := map[Ref]S{}
+			wanted := map[Ref]*Resource{}
 			for _, r := range want {
 				if s, ok := r.Spec.(S); ok {
 					specs = append(specs, s)
-					wanted[r.Ref] = s
+					wanted[r.Ref] = &r
 				}
 			}
 			seen, err := d.Observe(ctx, specs, list)
@@ -93,8 +93,7 @@ func NewKind[S Spec[S]](name string, d Driver[S]) Kind {
 			}
 			sight := Sight{Unlisted: seen.Unlisted, Notices: seen.Notices}
 			for _, l := range seen.Live {
-				want, ok := wanted[l.Spec.Ref()]
-				sight.Found = append(sight.Found, observation(l, want, ok))
+				sight.Found = append(sight.Found, observation(l, wanted[l.Spec.Ref()]))
 			}
 			return sight, nil
 		},
@@ -116,11 +115,12 @@ func NewKind[S Spec[S]](name string, d Driver[S]) Kind {
 	return k
 }
 
-func observation[S Spec[S]](l Live[S], want S, wanted bool) Observation {
+// observation is l as the engine sees it; wanted is nil where nobody asks for it.
+func observation[S Spec[S]](l Live[S], wanted *Resource) Observation {
 	o := Observation{
 		Ref: l.Spec.Ref(), State: l.State, Locked: l.Locked, Owned: l.Owned, Lifetime: l.Spec.Lifetime(), Needs: l.Spec.Needs(),
 		Entry: l.Entry, Unprotected: l.Unprotected, Detail: l.Detail, Refused: l.Refused, Version: l.Version, Outputs: l.Outputs,
-		Notices: l.Notices, live: l.Spec,
+		Notices: l.Notices, ByHand: l.ByHand, live: l.Spec,
 	}
 	if o.State == Unknown {
 		return o
@@ -131,10 +131,12 @@ func observation[S Spec[S]](l Live[S], want S, wanted bool) Observation {
 	if o.Version == "" {
 		o.Version = hash(l.Spec)
 	}
-	if wanted {
+	if wanted != nil {
+		want := wanted.Spec.(S)
 		if l.Want != nil {
 			want = *l.Want
 		}
+		o.Owned = o.Owned || l.Unmarkable && wanted.Adopt
 		o.Diff, o.Rest = want.Diff(l.Spec), restOf(want)
 	}
 	return o

@@ -138,6 +138,7 @@ type Observation struct {
 	Notices     []string          // worth telling, no difference: foreign members, labels of others
 	Asleep      bool              // it is in its sleeping form
 	Rest        *Rest             // what is wanted of it, by schedule or by hand; nil: it never sleeps, or nothing is wanted
+	ByHand      string            // the command by which a person removes what recsysd never does
 
 	live any // the driver's own Live.Spec
 }

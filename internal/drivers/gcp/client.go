@@ -27,6 +27,7 @@ const (
 	ResourceManager  = "resourcemanager"
 	IAM              = "iam"
 	SecretManager    = "secretmanager"
+	Compute          = "compute"
 )
 
 // Scopes of the tokens that recsysd asks for. The second lets the cluster see the account's e-mail address rather than its number.

@@ -1,6 +1,7 @@
 package gcp
 
 import (
+	"cmp"
 	"fmt"
 	"strings"
 	"sync"
@@ -20,6 +21,7 @@ type Creation struct {
 	Operation string // its name in full
 	Location  string
 	Began     time.Time
+	What      string // has been begun, for people: "creation" if not said
 
 	hash     string // of the spec
 	failure  string // how it ended
@@ -41,7 +43,7 @@ func (c *Creations) Ready(name, hash string) error {
 	if last.failure == "" || last.hash != hash || time.Until(last.retry) <= 0 {
 		return nil
 	}
-	return fmt.Errorf("its creation ended in error: %s; tried again after %s", last.failure, Clock(last.retry))
+	return fmt.Errorf("its %s ended in error: %s; tried again after %s", cmp.Or(last.What, "creation"), last.failure, Clock(last.retry))
 }
 
 // Begin remembers that Google has accepted a creation.

@@ -140,6 +140,10 @@ func (x *trial[S]) recreates() {
 
 func (x *trial[S]) deleted() {
 	want, o := x.make(0)
+	if o.Lifetime == resource.Permanent {
+		x.refusesToDelete(want, o)
+		return
+	}
 	stays, _ := x.make(1)
 	x.remove(x.ours, want)
 	if _, ok := find(x.observe(x.ours, true, want), want.Ref()); ok {
@@ -153,6 +157,22 @@ func (x *trial[S]) deleted() {
 	x.Settle()
 	x.inSync(x.ours, stays)
 	x.make(0) // the name is free again
+}
+
+// refusesToDelete: the planner never asks for it, and if it did, the driver would not.
+func (x *trial[S]) refusesToDelete(want S, o resource.Observation) {
+	x.Helper()
+	before := x.Writes()
+	if err := x.ours.Delete(x.Context(), o, false); !errors.Is(err, resource.ErrRejected) {
+		x.Fatalf("what is permanent is never removed, and deleting it said: %v", err)
+	}
+	if n := x.Writes() - before; n != 0 {
+		x.Fatalf("what is permanent is never removed, and %d writes were made", n)
+	}
+	if o.ByHand == "" {
+		x.Fatal("who may not be removed by recsysd should say how a person does it")
+	}
+	x.inSync(x.ours, want)
 }
 
 func (x *trial[S]) othersApart() {
@@ -175,6 +195,10 @@ func (x *trial[S]) othersApart() {
 func (x *trial[S]) adopted() {
 	want, _ := x.make(0)
 	theirs := x.Other.Spec(0)
+	if x.MarkedOnce {
+		x.refusesAdoption(want, theirs)
+		return
+	}
 	if err := x.other.Update(x.Context(), resource.Of(theirs), x.see(x.other, theirs), x.see(x.other, theirs).Diff); err != nil {
 		x.Fatalf("taking it over: %v", err)
 	}
@@ -188,9 +212,32 @@ func (x *trial[S]) adopted() {
 	}
 }
 
+// refusesAdoption: a mark that cannot be written again is not argued with.
+func (x *trial[S]) refusesAdoption(want, theirs S) {
+	x.Helper()
+	adopts := resource.Of(theirs)
+	adopts.Adopt = true
+	sight, err := x.other.Observe(x.Context(), []resource.Resource{adopts}, true)
+	if err != nil {
+		x.Fatal(err)
+	}
+	o, ok := find(sight, adopts.Ref)
+	if !ok || o.Owned {
+		x.Fatalf("it carries another stack's mark and is not ours, whatever the stack says: %+v", o)
+	}
+	before := x.Writes()
+	if err := x.other.Update(x.Context(), adopts, o, o.Diff); !errors.Is(err, resource.ErrRejected) {
+		x.Fatalf("it cannot be taken over, and this was said: %v", err)
+	}
+	if n := x.Writes() - before; n != 0 {
+		x.Fatalf("it cannot be taken over, and %d writes were made", n)
+	}
+	x.inSync(x.ours, want)
+}
+
 func (x *trial[S]) unprotected() {
 	want, before := x.make(0)
-	if want.Lifetime() == resource.Disposable {
+	if want.Lifetime() != resource.Stateful {
 		return // the planner asks for no mark
 	}
 	x.Foreign.Do(x.T, want)

@@ -30,6 +30,10 @@ type Harness[S resource.Spec[S]] struct {
 	ForbidList, ForbidGet func(forbid bool)
 	// Hang makes the backend leave every call without an answer, or answer again. Optional.
 	Hang func(hang bool)
+	// Staged: Create makes a part, and updates bring the rest. Optional.
+	Staged bool
+	// MarkedOnce: the mark of ownership is written at creation and never again, so what is another stack's is never taken over. Optional.
+	MarkedOnce bool
 	// Guarded: the provider refuses an Update that was decided on an older look.
 	Guarded bool
 }

@@ -66,6 +66,9 @@ func (x *trial[S]) make(n int) (S, resource.Observation) {
 		x.Fatalf("create %v: %v", want.Ref(), err)
 	}
 	x.Settle()
+	if x.Staged {
+		return want, x.converge(x.ours, want)
+	}
 	return want, x.inSync(x.ours, want)
 }
 

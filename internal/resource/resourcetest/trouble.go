@@ -76,12 +76,18 @@ func (x *trial[S]) answerLost() {
 	}
 	want := x.Ours.Spec(0)
 	again("create", func() error { return x.ours.Create(x.Context(), resource.Of(want)) })
+	if x.Staged {
+		x.converge(x.ours, want)
+	}
 	x.inSync(x.ours, want)
 
 	edited := x.Edits[0].Do(x.Ours.Spec(0))
 	o := x.see(x.ours, edited)
 	again("update", func() error { return x.ours.Update(x.Context(), resource.Of(edited), o, o.Diff) })
 	o = x.inSync(x.ours, edited)
+	if o.Lifetime == resource.Permanent {
+		return
+	}
 
 	again("delete", func() error { return x.ours.Delete(x.Context(), o, false) })
 	x.remove(x.ours, edited)
@@ -182,6 +188,9 @@ func (x *trial[S]) sideBySide() {
 		}
 	}
 	all("create", func(n int) error { return x.ours.Create(x.Context(), resource.Of(x.Ours.Spec(n))) })
+	for n := 0; x.Staged && n < 8; n++ {
+		x.converge(x.ours, x.Ours.Spec(n))
+	}
 	edited := func(n int) S { return x.Edits[0].Do(x.Ours.Spec(n)) }
 	all("update", func(n int) error {
 		sight, err := x.ours.Observe(x.Context(), resources([]S{edited(n)}), false)
@@ -197,6 +206,9 @@ func (x *trial[S]) sideBySide() {
 	var live [8]resource.Observation
 	for n := range live {
 		live[n] = x.converge(x.ours, edited(n))
+	}
+	if live[0].Lifetime == resource.Permanent {
+		return
 	}
 	all("delete", func(n int) error { return x.ours.Delete(x.Context(), live[n], false) })
 	for n := range live {

@@ -99,6 +99,7 @@ func (s *Server) settle(now time.Time) {
 		op.finish()
 	}
 	s.settleRepositories(now)
+	s.settleCompute(now)
 }
 
 // touch gives a cluster new tokens, as any change does.

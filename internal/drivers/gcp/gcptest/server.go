@@ -62,6 +62,8 @@ type Server struct {
 	accounts   map[string]*account         // by e-mail
 	accountLag time.Duration               // until a new account is known everywhere
 	pool       bool                        // the project has a workload identity pool: since the first cluster runs, for ever
+
+	vpc *vpc // Compute Engine
 }
 
 // New starts the services on ports of their own. The caller closes it.
@@ -79,7 +81,7 @@ func New(o Options) (*Server, error) {
 		buckets:  map[string]*bucket{},
 		secrets:  map[string][]*secretVersion{},
 		accounts: map[string]*account{},
-		endpoint: "192.0.2.1",
+		endpoint: "192.0.2.1", vpc: newVPC(),
 	}
 	var err error
 	if s.caPEM, err = newCA(); err != nil {
@@ -104,6 +106,7 @@ func New(o Options) (*Server, error) {
 	s.serveArtifacts(mux)
 	s.serveStorage(mux)
 	s.serveProjects(mux)
+	s.serveCompute(mux)
 	s.serveSecrets(mux)
 	s.serveAccounts(mux)
 	s.web = &http.Server{Handler: s.authorizeHTTP(mux), ReadHeaderTimeout: 10 * time.Second}
@@ -136,6 +139,7 @@ func (s *Server) Endpoints() map[string]string {
 		gcp.ArtifactRegistry: s.grpcAddr,
 		gcp.Storage:          "http://" + s.webAddr + "/storage/v1/",
 		gcp.ResourceManager:  "http://" + s.webAddr + "/",
+		gcp.Compute:          "http://" + s.webAddr + "/compute/v1/",
 		gcp.SecretManager:    "http://" + s.webAddr + "/secretmanager/",
 		gcp.IAM:              "http://" + s.webAddr + "/iam/",
 	}

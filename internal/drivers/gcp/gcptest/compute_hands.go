@@ -1,0 +1,204 @@
+package gcptest
+
+import (
+	"maps"
+	"net/http"
+	"slices"
+	"strings"
+	"time"
+
+	computev1 "google.golang.org/api/compute/v1"
+)
+
+// Network is a copy of a network as it is now; nil if there is none.
+func (s *Server) Network(name string) *computev1.Network {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.settle(time.Now())
+	if s.vpc.networks[name] == nil {
+		return nil
+	}
+	return s.networkView(name)
+}
+
+// Subnet is a copy of a subnet as it is now; nil if there is none.
+func (s *Server) Subnet(region, name string) *computev1.Subnetwork {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.settle(time.Now())
+	if n := s.vpc.subnets[subnetPath(region, name)]; n != nil {
+		c := *n
+		return &c
+	}
+	return nil
+}
+
+// Router is a copy of a Cloud Router as it is now; nil if there is none.
+func (s *Server) Router(region, name string) *computev1.Router {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.settle(time.Now())
+	if r := s.vpc.routers[routerPath(region, name)]; r != nil {
+		c := *r
+		c.Nats = slices.Clone(c.Nats)
+		return &c
+	}
+	return nil
+}
+
+// AddNetwork puts a network there that somebody else made.
+func (s *Server) AddNetwork(n *computev1.Network) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	n.Kind, n.Id, n.SelfLink = "compute#network", uint64(s.next()), s.link(networkPath(n.Name))
+	fillNetwork(n)
+	s.vpc.networks[n.Name] = n
+}
+
+// AddSubnet puts a subnet into a network that somebody else made.
+func (s *Server) AddSubnet(network, region string, n *computev1.Subnetwork) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	path := subnetPath(region, n.Name)
+	n.Kind, n.Id, n.SelfLink, n.Network, n.Region = "compute#subnetwork", uint64(s.next()), s.link(path), s.link(networkPath(network)), s.link("regions/"+region)
+	s.fillSubnet(n)
+	s.vpc.subnets[path] = n
+}
+
+// EditNetwork changes a network as somebody else would.
+func (s *Server) EditNetwork(name string, edit func(*computev1.Network)) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.settle(time.Now())
+	if n := s.vpc.networks[name]; n != nil {
+		edit(n)
+	}
+}
+
+// EditSubnet changes a subnet as somebody else would. Its fingerprint changes with it.
+func (s *Server) EditSubnet(region, name string, edit func(*computev1.Subnetwork)) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.settle(time.Now())
+	if n := s.vpc.subnets[subnetPath(region, name)]; n != nil {
+		n.SecondaryIpRanges = slices.Clone(n.SecondaryIpRanges)
+		edit(n)
+		s.fillSubnet(n)
+	}
+}
+
+// EditRouter changes a router as somebody else would.
+func (s *Server) EditRouter(region, name string, edit func(*computev1.Router)) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.settle(time.Now())
+	if r := s.vpc.routers[routerPath(region, name)]; r != nil {
+		edit(r)
+	}
+}
+
+// RemoveSubnet takes a subnet away at once.
+func (s *Server) RemoveSubnet(region, name string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	delete(s.vpc.subnets, subnetPath(region, name))
+}
+
+// RemoveRouter takes a router away at once.
+func (s *Server) RemoveRouter(region, name string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	delete(s.vpc.routers, routerPath(region, name))
+}
+
+// RemoveNetwork takes a network away at once, with everything in it.
+func (s *Server) RemoveNetwork(name string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	link := s.link(networkPath(name))
+	maps.DeleteFunc(s.vpc.subnets, func(_ string, n *computev1.Subnetwork) bool { return n.Network == link })
+	maps.DeleteFunc(s.vpc.routers, func(_ string, r *computev1.Router) bool { return r.Network == link })
+	delete(s.vpc.networks, name)
+}
+
+// SetSilentRegions has Compute Engine get no answer from these regions, and say so where it lists.
+func (s *Server) SetSilentRegions(regions ...string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.vpc.silent = map[string]bool{}
+	for _, r := range regions {
+		s.vpc.silent[r] = true
+	}
+}
+
+// Leave puts there what a cluster leaves behind, as it is given: *Disk, *ForwardingRule, *NetworkEndpointGroup, *Firewall. Zones and regions
+// are short names.
+func (s *Server) Leave(things ...any) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, thing := range things {
+		switch t := thing.(type) {
+		case *computev1.Disk:
+			t.Zone, t.Type = s.link("zones/"+t.Zone), s.link("zones/"+t.Zone+"/diskTypes/"+t.Type)
+			s.vpc.disks = append(s.vpc.disks, t)
+		case *computev1.ForwardingRule:
+			t.Region = s.link("regions/" + t.Region)
+			s.vpc.rules = append(s.vpc.rules, t)
+		case *computev1.NetworkEndpointGroup:
+			t.Zone = s.link("zones/" + t.Zone)
+			s.vpc.groups = append(s.vpc.groups, t)
+		case *computev1.Firewall:
+			s.vpc.firewalls = append(s.vpc.firewalls, t)
+		}
+	}
+}
+
+// Clear takes away by name what Leave has put there.
+func (s *Server) Clear(name string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.vpc.disks = slices.DeleteFunc(s.vpc.disks, func(d *computev1.Disk) bool { return d.Name == name })
+	s.vpc.rules = slices.DeleteFunc(s.vpc.rules, func(r *computev1.ForwardingRule) bool { return r.Name == name })
+	s.vpc.groups = slices.DeleteFunc(s.vpc.groups, func(g *computev1.NetworkEndpointGroup) bool { return g.Name == name })
+	s.vpc.firewalls = slices.DeleteFunc(s.vpc.firewalls, func(f *computev1.Firewall) bool { return f.Name == name })
+}
+
+// scopeOf is a link's zone or region as aggregated lists name it.
+func scopeOf(link string) string {
+	parts := strings.Split(link, "/")
+	return strings.Join(parts[len(parts)-2:], "/")
+}
+
+func (s *Server) listDisks(*http.Request, []byte) (any, error) {
+	items := map[string]computev1.DisksScopedList{}
+	for _, d := range s.vpc.disks {
+		in := items[scopeOf(d.Zone)]
+		in.Disks = append(in.Disks, d)
+		items[scopeOf(d.Zone)] = in
+	}
+	return &computev1.DiskAggregatedList{Kind: "compute#diskAggregatedList", Items: items}, nil
+}
+
+func (s *Server) listForwardingRules(*http.Request, []byte) (any, error) {
+	items := map[string]computev1.ForwardingRulesScopedList{}
+	for _, r := range s.vpc.rules {
+		in := items[scopeOf(r.Region)]
+		in.ForwardingRules = append(in.ForwardingRules, r)
+		items[scopeOf(r.Region)] = in
+	}
+	return &computev1.ForwardingRuleAggregatedList{Kind: "compute#forwardingRuleAggregatedList", Items: items}, nil
+}
+
+func (s *Server) listEndpointGroups(*http.Request, []byte) (any, error) {
+	items := map[string]computev1.NetworkEndpointGroupsScopedList{}
+	for _, g := range s.vpc.groups {
+		in := items[scopeOf(g.Zone)]
+		in.NetworkEndpointGroups = append(in.NetworkEndpointGroups, g)
+		items[scopeOf(g.Zone)] = in
+	}
+	return &computev1.NetworkEndpointGroupAggregatedList{Kind: "compute#networkEndpointGroupAggregatedList", Items: items}, nil
+}
+
+func (s *Server) listFirewalls(*http.Request, []byte) (any, error) {
+	return &computev1.FirewallList{Kind: "compute#firewallList", Items: s.vpc.firewalls}, nil
+}

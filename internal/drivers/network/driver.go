@@ -1,0 +1,125 @@
+package network
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"sync"
+
+	"google.golang.org/api/compute/v1"
+
+	"recsysd.dev/recsysd/internal/drivers/gcp"
+	"recsysd.dev/recsysd/internal/resource"
+)
+
+// Driver is the resource.Driver of the networks of one stack. A network has no labels, and its description, which carries the mark of
+// ownership, is written once. What the driver remembers between calls only spares requests or makes a message better.
+type Driver struct {
+	service        *compute.Service
+	project, stack string
+
+	creations gcp.Creations // operations that this process has begun, by the path of what they work on
+
+	mu   sync.Mutex
+	ours map[string]bool // names of networks that were seen to be ours
+}
+
+var _ resource.Driver[Spec] = (*Driver)(nil)
+
+// New makes the driver of a stack's networks in the configuration's project. It sends nothing. ctx is used for as long as the driver is.
+func New(ctx context.Context, config gcp.Config, stack string) (*Driver, error) {
+	opts, err := config.HTTP(ctx, gcp.Compute)
+	if err != nil {
+		return nil, err
+	}
+	service, err := compute.NewService(ctx, opts...)
+	if err != nil {
+		return nil, fmt.Errorf("compute: %w", err)
+	}
+	return &Driver{service: service, project: config.Project, stack: stack, ours: map[string]bool{}}, nil
+}
+
+// Observe follows the contract of resource.Driver. It costs three requests side by side, and one for the operations under way if
+// anything differs. Nothing is asked while no network is wanted and none is known to be ours: since none is ever removed, there is no
+// need to look for those that nobody wants, and a stack without networks needs no permission for them.
+func (d *Driver) Observe(ctx context.Context, want []Spec, list bool) (resource.Seen[Spec], error) {
+	var seen resource.Seen[Spec]
+	if len(want) == 0 && (!list || !d.knowsAny()) {
+		return seen, nil
+	}
+	v := d.read(ctx, want, list)
+	if err := ctx.Err(); err != nil {
+		return seen, err
+	}
+	if v.unlisted != nil {
+		seen.Unlisted = map[string]error{Kind: v.unlisted}
+	}
+	wanted := map[string]bool{}
+	for _, w := range want {
+		wanted[w.Name] = true
+		switch n, err := v.network(w.Name); {
+		case err != nil:
+			seen.Live = append(seen.Live, resource.Live[Spec]{Spec: Spec{Name: w.Name}, State: resource.Unknown, Detail: err.Error()})
+		case n != nil:
+			seen.Live = append(seen.Live, d.live(ctx, v, n, &w))
+		default:
+			live, notice := d.begun(ctx, w)
+			seen.Live = append(seen.Live, live...)
+			seen.Notices = append(seen.Notices, notice...)
+		}
+	}
+	for _, n := range v.listed {
+		if !wanted[n.Name] && gcp.DescribedOwner(n.Description) == d.stack {
+			seen.Live = append(seen.Live, d.live(ctx, v, n, nil))
+		}
+	}
+	return seen, nil
+}
+
+func (d *Driver) knowsAny() bool {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return len(d.ours) > 0
+}
+
+// live is one network as the engine is told of it. want is nil where nobody asks for it.
+func (d *Driver) live(ctx context.Context, v *view, n *compute.Network, want *Spec) resource.Live[Spec] {
+	owner := gcp.DescribedOwner(n.Description)
+	if err := v.parts(ctx, d, n, want); err != nil {
+		return resource.Live[Spec]{Spec: Spec{Name: n.Name}, State: resource.Unknown, Detail: err.Error(), Owned: owner == d.stack}
+	}
+	s := d.spec(v, n, want)
+	live := resource.Live[Spec]{
+		Spec: s, State: resource.Ready, Owned: owner == d.stack, Unmarkable: owner == "", ByHand: d.byHand(s), Outputs: s.Outputs(d.project),
+	}
+	if live.Owned {
+		d.mu.Lock()
+		d.ours[n.Name] = true
+		d.mu.Unlock()
+	}
+	if want == nil {
+		return live
+	}
+	diff := want.Diff(s)
+	if live.Owned || live.Unmarkable {
+		live.Notices = d.leftover(*want, s)
+	}
+	if slices.ContainsFunc(diff, lacks) {
+		live.State, live.Detail = resource.Pending, "is not complete"
+	}
+	moving, failed, err := d.moving(ctx, *want, s, len(diff) > 0)
+	live.Notices = append(live.Notices, failed...)
+	switch {
+	case err != nil:
+		live.Notices = append(live.Notices, "what is being done to it is not known: "+err.Error())
+	case len(moving) > 0:
+		live.Locked, live.Detail = true, joined(moving)
+		if live.State == resource.Ready {
+			live.State = resource.Busy
+		}
+	}
+	return live
+}
+
+// lacks reports whether what differs is a part that others stand on and that is not there yet.
+func lacks(c resource.Change) bool { return c.Have == absent }

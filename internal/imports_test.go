@@ -50,13 +50,19 @@ var edges = []struct{ from, to, reason string }{
 	{"internal/drivers/<kind>", "internal/drivers/gcp", "what the cloud kinds share"},
 	{"internal/drivers/<kind>", "internal/resource", "a kind implements the driver contract"},
 	{"internal/drivers/gcp", "internal/resource", "errors and marks are translated there"},
+	{"internal/drivers/gcp/gke", "internal/drivers/gcp", "GKE is one of the services"},
+	{"internal/drivers/gcp/gke", "internal/resource", "what its answers mean is told as an error of the contract"},
+	{"internal/drivers/cluster", "internal/drivers/gcp/gke", "one connection and one listing"},
+	{"internal/drivers/nodepool", "internal/drivers/gcp/gke", "one connection and one listing"},
+	{"internal/drivers", "internal/drivers/gcp/gke", "it opens the connection that both share"},
+	{"internal/drivers/cluster", "internal/drivers/nodepool", "GKE makes no Standard cluster without its pools"},
 	{"internal/sim", "internal/resource", "it is a driver for every spec"},
 	{"internal/resource/resourcetest", "internal/resource", "it is the contract as tests"},
 	{"internal/drivers/kube/kubetest/build", "internal/drivers/kube/kubetest", "builds the control plane ahead of the tests"},
 }
 
 // kinds are the rooms that internal/drivers/<kind> stands for.
-var kinds = map[string]bool{"cluster": true, "bucket": true, "registry": true, "network": true, "identity": true, "kube": true}
+var kinds = map[string]bool{"cluster": true, "nodepool": true, "bucket": true, "registry": true, "network": true, "identity": true, "kube": true}
 
 func TestImportsRunOneWay(t *testing.T) {
 	for _, p := range list(t, "./...") {

@@ -16,46 +16,65 @@ func (b *builder) defaults() {
 	project, name := b.top.get("project").text, b.top.get("name").text
 	id := strings.ReplaceAll(project[strings.Index(project, ":")+1:], ".", "-")
 	for _, s := range fieldsOf(reflect.TypeFor[cloud]()) {
-		entries := b.top.get(s.key)
-		if entries == nil || entries.kind != mapping {
-			continue
-		}
-		takes := func(key string) bool { return slices.Contains(names(fieldsOf(s.Type.Elem().Elem())), key) }
-		for _, f := range entries.fields {
-			if f.value.null() {
-				f.value = &value{at: f.at, kind: mapping}
-			}
-			if f.value.kind == mapping {
-				f.value.imply("name", id+"-"+name+"-"+f.key, f.at)
-				if takes("location") {
-					f.value.imply("location", b.top.get("region").text, f.at)
-				}
-				if takes("labels") {
-					b.labels(f, joined(s.key, f.key))
-				}
-			}
-		}
+		b.defaultsOf(s, b.top, s.key, id+"-"+name+"-")
 	}
 	b.completeNetworks()
 }
 
+// defaultsOf does that for a section of around, and for the sections of its entries: what is part of an entry is named within it.
+func (b *builder) defaultsOf(section keyed, around *value, path, prefix string) {
+	entries := around.get(section.key)
+	if entries == nil || entries.kind != mapping {
+		return
+	}
+	keys := fieldsOf(section.Type.Elem().Elem())
+	for _, f := range entries.fields {
+		if f.value.null() {
+			f.value = &value{at: f.at, kind: mapping}
+		}
+		if f.value.kind != mapping {
+			continue
+		}
+		at := joined(path, f.key)
+		f.value.imply("name", prefix+f.key, f.at)
+		if takes(keys, "location") {
+			f.value.imply("location", b.top.get("region").text, f.at)
+		}
+		for _, key := range []string{"resourceLabels", "labels"} { // where both are taken, labels are something else
+			if takes(keys, key) {
+				b.labels(f, at, key)
+				break
+			}
+		}
+		for _, k := range keys {
+			if k.Type.Kind() == reflect.Map && k.Type.Elem().Implements(reflect.TypeFor[cloudEntry]()) {
+				b.defaultsOf(k, f.value, joined(at, k.key), "")
+			}
+		}
+	}
+}
+
+func takes(keys []keyed, key string) bool {
+	return slices.ContainsFunc(keys, func(k keyed) bool { return k.key == key })
+}
+
 // labels gives an entry the stack's labels and the marks of its owner. What is only looked at, by a mode of its own, is not marked.
-func (b *builder) labels(entry *field, path string) {
+func (b *builder) labels(entry *field, path, key string) {
 	common := b.top.field("labels")
 	if common == nil || common.value.kind != mapping {
 		common = &field{at: entry.at, value: &value{kind: mapping}}
 	}
-	labels := entry.value.get("labels")
+	labels := entry.value.get(key)
 	switch {
 	case labels == nil:
 		labels = &value{at: common.at, kind: mapping}
-		entry.value.set("labels", labels)
+		entry.value.set(key, labels)
 	case labels.null():
 		*labels = value{at: labels.at, kind: mapping}
 	case labels.kind != mapping:
 		return
 	}
-	b.checkReserved(labels, joined(path, "labels"))
+	b.checkReserved(labels, joined(path, key))
 	for _, l := range common.value.fields {
 		labels.imply(l.key, l.value.text, l.value.at)
 	}
@@ -101,16 +120,25 @@ func (b *builder) checkStack() {
 // addCloud takes in the entries of the cloud's sections.
 func (b *builder) addCloud() {
 	for _, s := range b.file.Cloud.sections() {
-		for _, key := range s.keys() {
-			path := joined(s.name, key)
-			e := s.entries[key]
-			b.checkKey(path, key)
-			b.checkEstimate(path)
-			b.p.addValidation(e.validate(), path, b.places)
-			r := e.resource()
-			b.handle(&r, e.handling(), path)
-			r.Entry = path
-			b.add(r, b.at(path), path)
+		b.addSection(s, s.name, handling{})
+	}
+}
+
+// addSection takes in the entries of a section, and what is part of them, which is handled as they are unless it says otherwise.
+func (b *builder) addSection(s section, within string, around handling) {
+	for _, key := range s.keys() {
+		path := joined(within, key)
+		e := s.entries[key]
+		parts, h := e.parts(), e.handling().within(around)
+		b.checkKey(path, key)
+		b.checkEstimate(path)
+		b.p.addValidation(e.validate(), path, b.places)
+		r := e.resource()
+		b.handle(&r, h, path)
+		r.Entry = path
+		b.add(r, b.at(path), path)
+		for _, part := range parts {
+			b.addSection(part, joined(path, part.name), h)
 		}
 	}
 }

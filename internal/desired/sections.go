@@ -1,6 +1,7 @@
 package desired
 
 import (
+	"cmp"
 	"errors"
 	"maps"
 	"slices"
@@ -11,6 +12,7 @@ import (
 	"recsysd.dev/recsysd/internal/drivers/gcp"
 	"recsysd.dev/recsysd/internal/drivers/kube"
 	"recsysd.dev/recsysd/internal/drivers/network"
+	"recsysd.dev/recsysd/internal/drivers/nodepool"
 	"recsysd.dev/recsysd/internal/drivers/registry"
 	"recsysd.dev/recsysd/internal/resource"
 )
@@ -75,7 +77,7 @@ type file struct {
 // cloud is the sections of Google Cloud's kinds. A new kind is one line here, and its name among the sections below.
 type cloud struct {
 	Networks   map[string]*entry[network.Spec]  `yaml:"networks" doc:"VPC networks with their subnets and Cloud NAT, by a key of your choice."`
-	Clusters   map[string]*entry[cluster.Spec]  `yaml:"clusters" doc:"GKE clusters, by a key of your choice."`
+	Clusters   map[string]*clusterEntry         `yaml:"clusters" doc:"GKE clusters, by a key of your choice."`
 	Buckets    map[string]*entry[bucket.Spec]   `yaml:"buckets" doc:"Cloud Storage buckets, by a key of your choice."`
 	Registries map[string]*entry[registry.Spec] `yaml:"registries" doc:"Artifact Registry repositories, by a key of your choice."`
 }
@@ -106,11 +108,44 @@ func (e *entry[S]) handling() handling          { return e.Handling }
 func (e *entry[S]) resource() resource.Resource { return resource.Of(e.Spec) }
 func (e *entry[S]) validate() error             { return e.Spec.Validate() }
 
+func (e *entry[S]) parts() []section { return nil }
+
+// within is h with what it leaves open as the entry around it says.
+func (h handling) within(around handling) handling {
+	if h.Protect == nil {
+		h.Protect = around.Protect
+	}
+	h.Adopt = h.Adopt || around.Adopt
+	h.Suspend, h.Mode = cmp.Or(h.Suspend, around.Suspend), cmp.Or(h.Mode, around.Mode)
+	return h
+}
+
+// clusterEntry is a cluster with the sections of what is part of it.
+type clusterEntry struct {
+	entry[cluster.Spec] `yaml:",inline"`
+	NodePools           map[string]*entry[nodepool.Spec] `yaml:"nodePools" doc:"Node pools of a standard cluster, by a key of your choice. It needs at least one."`
+}
+
+// parts tells the cluster and its pools of each other.
+func (e *clusterEntry) parts() []section {
+	e.Spec.Pools = nil
+	for _, key := range sortedKeys(e.NodePools) {
+		p := e.NodePools[key]
+		p.Spec = p.Spec.In(e.Spec.Name, e.Spec.Location)
+		e.Spec.Pools = append(e.Spec.Pools, p.Spec)
+	}
+	if e.Handling.Mode != "" && len(e.NodePools) > 0 {
+		e.Spec.Mode = cluster.Standard // the one key mode says how it is handled, so the pools say what it is
+	}
+	return []section{sectionOf("nodePools", e.NodePools)}
+}
+
 // cloudEntry is an entry of any kind.
 type cloudEntry interface {
 	handling() handling
 	resource() resource.Resource
 	validate() error
+	parts() []section // of what is part of it; to be called before the others
 }
 
 // section is one section's entries, with the kind forgotten.
@@ -119,7 +154,7 @@ type section struct {
 	entries map[string]cloudEntry
 }
 
-func sectionOf[S resource.Spec[S]](name string, entries map[string]*entry[S]) section {
+func sectionOf[E cloudEntry](name string, entries map[string]E) section {
 	s := section{name, map[string]cloudEntry{}}
 	for key, e := range entries {
 		s.entries[key] = e

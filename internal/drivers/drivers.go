@@ -15,9 +15,11 @@ import (
 	"recsysd.dev/recsysd/internal/drivers/bucket"
 	"recsysd.dev/recsysd/internal/drivers/cluster"
 	"recsysd.dev/recsysd/internal/drivers/gcp"
+	"recsysd.dev/recsysd/internal/drivers/gcp/gke"
 	"recsysd.dev/recsysd/internal/drivers/identity"
 	"recsysd.dev/recsysd/internal/drivers/kube"
 	"recsysd.dev/recsysd/internal/drivers/network"
+	"recsysd.dev/recsysd/internal/drivers/nodepool"
 	"recsysd.dev/recsysd/internal/drivers/registry"
 	"recsysd.dev/recsysd/internal/resource"
 	"recsysd.dev/recsysd/internal/secretmanager"
@@ -56,11 +58,15 @@ func (s Set) Close() error {
 // kinds are.
 func Kinds(ctx context.Context, c Config) (Set, error) {
 	var set Set
-	clusters, err := cluster.New(ctx, c.GCP, c.Stack)
+	service, err := gke.Open(ctx, c.GCP)
 	if err != nil {
 		return Set{}, fmt.Errorf("clusters: %w", err)
 	}
-	set.close = append(set.close, clusters.Close)
+	set.close = append(set.close, service.Close)
+	clusters, err := cluster.New(ctx, service, c.Stack)
+	if err != nil {
+		return Set{}, errors.Join(fmt.Errorf("clusters: %w", err), set.Close())
+	}
 	who, err := gcp.NewPrincipals(ctx, c.GCP)
 	if err != nil {
 		return Set{}, errors.Join(err, set.Close())
@@ -98,6 +104,7 @@ func Kinds(ctx context.Context, c Config) (Set, error) {
 	set.Kinds = []resource.Kind{
 		resource.NewKind("network", networks),
 		resource.NewKind("cluster", clusters),
+		resource.NewKind("nodepool", nodepool.New(service, c.Stack)),
 		resource.NewKind("bucket", buckets),
 		resource.NewKind("registry", registries),
 		resource.NewKind("identity", identities),
@@ -127,6 +134,7 @@ func Simulated(cloud *sim.Cloud, stack, project string) []resource.Kind {
 	return []resource.Kind{
 		resource.NewKind("network", networks),
 		resource.NewKind("cluster", clusters),
+		resource.NewKind("nodepool", sim.NewDriver[nodepool.Spec](cloud, stack)),
 		resource.NewKind("bucket", buckets),
 		resource.NewKind("registry", registries),
 		resource.NewKind("identity", identities),

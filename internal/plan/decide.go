@@ -109,7 +109,7 @@ func asleep(r *resource.Rest) bool { return r != nil && r.Asleep }
 
 // replace decides on a difference that the provider cannot change in place.
 func (d *draft) replace(it *item, fixed []resource.Change) Step {
-	step := Step{Verb: Hold, Held: Recreate, Drift: it.live.Diff, Why: "differs in " + fields(fixed) + ", which cannot be changed in place"}
+	step := Step{Verb: Hold, Held: Recreate, Drift: it.live.Diff, Why: "differs in " + fields(fixed) + ", which cannot be changed in place" + notes(fixed)}
 	marks := only(it.live.Diff, func(c resource.Change) bool { return c.Mark })
 	switch {
 	case !it.live.Owned && it.lifetime() == resource.Disposable && len(marks) > 0:
@@ -235,6 +235,17 @@ func only(cs []resource.Change, keep func(resource.Change) bool) []resource.Chan
 		}
 	}
 	return out
+}
+
+// notes are what the kind has to say to the changes.
+func notes(cs []resource.Change) string {
+	var all string
+	for _, c := range cs {
+		if c.Note != "" {
+			all += "; " + c.Note
+		}
+	}
+	return all
 }
 
 // fields names up to three of the fields.

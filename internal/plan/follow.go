@@ -83,10 +83,44 @@ func (d *draft) spread() {
 			if in.want == nil || !in.live.Owned {
 				continue // on its way out by itself, or part of what it lives in
 			}
+			if partOf(in.stands(), ref) {
+				in.goes(fmt.Sprintf("is part of %s, which is made anew", ref))
+				continue
+			}
 			why := fmt.Sprintf("lives in %s, which is made anew", ref)
 			in.step = Step{Ref: in.ref, Verb: Recreate, Why: why, Drift: in.live.Diff, Within: true, Entry: in.step.Entry, Rest: in.step.Rest}
 		}
 	}
+}
+
+// goAlong leaves what is no longer wanted, and is a part of something else that is no longer wanted either, to go with that: removed
+// by itself it would take long, and leave the rest without it if that were to stay.
+func (d *draft) goAlong() {
+	for _, ref := range d.refs {
+		it := d.items[ref]
+		if it.step.Verb != Delete {
+			continue
+		}
+		for _, n := range it.stands() {
+			house := d.items[n.Ref]
+			switch {
+			case !n.Part || house == nil || house.live == nil || !house.live.Owned || house.want != nil && !d.policy.Destroy:
+			case house.step.Verb == Delete:
+				it.goes(fmt.Sprintf("is no longer wanted; is part of %s and goes with it", n.Ref))
+			default:
+				it.demote(fmt.Sprintf("is no longer wanted; is part of %s, which stays for now", n.Ref))
+			}
+		}
+	}
+}
+
+// goes turns a step into none, because its resource goes with what it is a part of.
+func (it *item) goes(why string) {
+	it.step = Step{Ref: it.ref, Verb: Keep, Why: why, Within: true, Entry: it.step.Entry, Usable: it.live.State.Usable()}
+}
+
+func partOf(needs []resource.Need, house resource.Ref) bool {
+	return slices.ContainsFunc(needs, func(n resource.Need) bool { return n.Ref == house && n.Part })
 }
 
 // dwellers are all live resources inside root, at any depth, sorted.

@@ -114,6 +114,7 @@ func (d *draft) draw() {
 	}
 	d.inherit()
 	d.spread()
+	d.goAlong()
 }
 
 // rest is what a resource is to be, asleep or awake, and whether it is to turn for that.

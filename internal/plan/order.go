@@ -135,6 +135,9 @@ func (d *draft) upon(it *item) []resource.Ref {
 	}
 	var after []resource.Ref
 	for _, dep := range d.above(it) {
+		if dep.step.Verb == Keep { // a part of it: nothing is done about it
+			continue
+		}
 		gone := dep.step.Verb == Delete || dep.step.Within
 		if stood, _ := on(dep.stands(), it.ref); gone || stood && it.step.Verb == Delete && dep.letsGo() {
 			after = append(after, dep.ref)

@@ -62,7 +62,8 @@ type Step struct {
 	Usable bool
 	// Held is what a Hold holds back; Keep where it hides no difference (suspended).
 	Held Verb
-	// Within: a Recreate of something that lives in what is recreated. It is only removed; a later plan makes it again.
+	// Within: a Recreate of something that lives in what is recreated. It is only removed; a later plan makes it again. Of a Keep: it is
+	// a part of what is removed or recreated, and goes with that by itself.
 	Within bool
 	// Rejected: a Hold because the provider refused this very spec in this very situation.
 	Rejected bool

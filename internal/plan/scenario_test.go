@@ -112,13 +112,13 @@ func text(p Plan) string {
 
 // readScenario reads the sections want, live and policy. Words of a resource:
 //
-//	in=REF on=REF       what it lives in, what it stands on
+//	in=REF on=REF       what it lives in, what it stands on; part=REF: what it lives in and goes with
 //	entry=NAME          its entry of the stack file
 //	stateful permanent  its lifetime; otherwise it is disposable
 //
 // of a wanted one: pos=PLACE unprotected adopt observe shared inherits suspend=REASON; of a live one: its state, locked foreign asleep
-// mark=COMMIT detail=TEXT refused=WHY notice=TEXT by-hand=TEXT differs=FIELD, where FIELD! cannot be changed in place and FIELD~ is a mark
-// and FIELD@ that of the owner. Of both: rest=FORM, asleep or awake, which is what its schedule asks for; of a live one, heeding a
+// mark=COMMIT detail=TEXT refused=WHY notice=TEXT by-hand=TEXT differs=FIELD, where FIELD! cannot be changed in place, FIELD? neither and has
+// the note "how", FIELD~ is a mark and FIELD@ that of the owner. Of both: rest=FORM, asleep or awake, which is what its schedule asks for; of a live one, heeding a
 // person's word.
 // Of the policy: commit=HASH observe no-prune max-deletes=N destroy suspended=REASON held=REF settled=REF rejected=REF blind=KIND unlisted=KIND.
 func readScenario(t testing.TB, a *txtar.Archive) scenario {
@@ -150,8 +150,8 @@ func readWanted(t testing.TB, words []string) resource.Resource {
 	r := resource.Resource{Ref: ref(t, words[0]), Hash: "h", Protect: true}
 	for _, w := range words[1:] {
 		switch key, value, _ := strings.Cut(w, "="); key {
-		case "in", "on":
-			r.Needs = append(r.Needs, resource.Need{Ref: ref(t, value), In: key == "in"})
+		case "in", "on", "part":
+			r.Needs = append(r.Needs, resource.Need{Ref: ref(t, value), In: key != "on", Part: key == "part"})
 		case "entry":
 			r.Entry = value
 		case "pos":
@@ -185,8 +185,8 @@ func readLive(t testing.TB, words []string) resource.Observation {
 	o := resource.Observation{Ref: ref(t, words[0]), Owned: true, Version: "v", State: resource.Ready}
 	for _, w := range words[1:] {
 		switch key, value, _ := strings.Cut(w, "="); key {
-		case "in", "on":
-			o.Needs = append(o.Needs, resource.Need{Ref: ref(t, value), In: key == "in"})
+		case "in", "on", "part":
+			o.Needs = append(o.Needs, resource.Need{Ref: ref(t, value), In: key != "on", Part: key == "part"})
 		case "entry":
 			o.Entry = value
 		case "stateful":
@@ -212,11 +212,15 @@ func readLive(t testing.TB, words []string) resource.Observation {
 		case "rest":
 			o.Rest = &resource.Rest{Asleep: value == "asleep"}
 		case "differs":
-			name := strings.TrimRight(value, "!~@")
-			o.Diff = append(o.Diff, resource.Change{
+			name := strings.TrimRight(value, "!~@?")
+			c := resource.Change{
 				Field: name, Want: "a", Have: "b",
 				Recreate: strings.HasSuffix(value, "!"), Mark: strings.HasSuffix(value, "~"), Owner: strings.HasSuffix(value, "@"),
-			})
+			}
+			if strings.HasSuffix(value, "?") {
+				c.Recreate, c.Note = true, "how"
+			}
+			o.Diff = append(o.Diff, c)
 		default:
 			if err := o.State.UnmarshalText([]byte(w)); err != nil {
 				t.Fatalf("unknown word %q of a live resource", w)

@@ -33,10 +33,12 @@ func ParseRef(s string) (Ref, error) {
 }
 
 // Need says that one resource stands on another. In: it lives inside it, comes and goes with it. Otherwise the need
-// is one of order only, at creation.
+// is one of order only, at creation. Part, beside In: the provider itself makes and removes it together with what it lives in, so
+// that no step of its own is needed where that goes.
 type Need struct {
-	Ref Ref
-	In  bool
+	Ref  Ref
+	In   bool
+	Part bool
 }
 
 // Lifetime says what is lost when a resource goes.
@@ -91,6 +93,7 @@ type Change struct {
 	Owner      bool      // of the mark that says whose the resource is: no difference in what is not ours yet, but what taking it over writes
 	Manager    string    // who set Have, where that is known
 	At         time.Time // when Manager did; zero: not known
+	Note       string    // what the change costs, or how to make it where it cannot be made in place: for people
 }
 
 // FieldUnprotected is the Change by which the planner asks a driver to write (Want is a commit's first 12 digits) or

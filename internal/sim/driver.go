@@ -215,6 +215,11 @@ func (d *Driver[S]) Delete(ctx context.Context, live S, replace bool) error {
 			return err
 		}
 		t.dying, t.gone = now, now.Add(d.cloud.Delays[call.Ref.Kind].Delete)
+		for _, part := range d.cloud.standing(call.Ref) {
+			if partOf(part, call.Ref) {
+				part.dying, part.gone = t.dying, t.gone
+			}
+		}
 		d.cloud.sweep(now)
 		return nil
 	})

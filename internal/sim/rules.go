@@ -66,6 +66,7 @@ func (c *Cloud) mayDelete(now time.Time, call Call, live anySpec, replace bool) 
 	for _, other := range c.standing(call.Ref) {
 		in, ours := livesIn(other, call.Ref), other.owner == t.owner
 		switch {
+		case in && ours && partOf(other, call.Ref): // goes with it
 		case in && ours:
 			return nil, c.refuse(call, fmt.Errorf("%v lives in it", other.spec.Ref()))
 		case in: // nobody could have known
@@ -98,5 +99,10 @@ func (c *Cloud) standing(ref resource.Ref) []*thing {
 }
 
 func livesIn(t *thing, ref resource.Ref) bool {
-	return slices.Contains(t.spec.Needs(), resource.Need{Ref: ref, In: true})
+	return slices.ContainsFunc(t.spec.Needs(), func(n resource.Need) bool { return n.Ref == ref && n.In })
+}
+
+// partOf reports whether t is made and removed with ref by the cloud itself.
+func partOf(t *thing, ref resource.Ref) bool {
+	return slices.ContainsFunc(t.spec.Needs(), func(n resource.Need) bool { return n.Ref == ref && n.Part })
 }

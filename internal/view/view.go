@@ -31,15 +31,16 @@ type Change struct {
 	Field   string    `json:"field"`
 	Want    string    `json:"want"`
 	Have    string    `json:"have"`
-	Manager string    `json:"manager"`     // who set have, where that is known
-	At      time.Time `json:"at,omitzero"` // when, where that is known
+	Manager string    `json:"manager"`        // who set have, where that is known
+	At      time.Time `json:"at,omitzero"`    // when, where that is known
+	Note    string    `json:"note,omitempty"` // what the change costs, or how to make it
 }
 
 // changes is never nil, so that JSON has an empty list.
 func changes(cs []resource.Change) []Change {
 	out := make([]Change, 0, len(cs))
 	for _, c := range cs {
-		out = append(out, Change{c.Field, c.Want, c.Have, c.Manager, c.At})
+		out = append(out, Change{c.Field, c.Want, c.Have, c.Manager, c.At, c.Note})
 	}
 	return out
 }
@@ -125,6 +126,8 @@ func fields(w io.Writer, p Paint, cs []Change, recreate map[string]bool) error {
 		}
 		if recreate[c.Field] {
 			notes = append(notes, "cannot change in place")
+		} else if c.Note != "" {
+			notes = append(notes, plain(c.Note))
 		}
 		t.row("", plain(c.Field), "want "+value(c.Want), "have "+value(c.Have), strings.Join(notes, ", "))
 	}

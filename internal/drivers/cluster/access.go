@@ -227,7 +227,7 @@ func (e *entrance) next() <-chan struct{} {
 
 // restConfig is facts about a cluster as client-go wants them.
 func (d *Driver) restConfig(pb *containerpb.Cluster) (*rest.Config, error) {
-	config := &rest.Config{Host: serverURL(pb), UserAgent: d.config.UserAgent}
+	config := &rest.Config{Host: serverURL(pb), UserAgent: d.service.Config.UserAgent}
 	if config.Host == "" {
 		return nil, fmt.Errorf("cluster %s has no endpoint: %w", pb.GetName(), resource.ErrUnavailable)
 	}

@@ -11,6 +11,8 @@ import (
 	"recsysd.dev/recsysd/internal/drivers/cluster"
 	"recsysd.dev/recsysd/internal/drivers/gcp"
 	"recsysd.dev/recsysd/internal/drivers/gcp/gcptest"
+	"recsysd.dev/recsysd/internal/drivers/gcp/gke"
+	"recsysd.dev/recsysd/internal/drivers/nodepool"
 	"recsysd.dev/recsysd/internal/resource"
 	"recsysd.dev/recsysd/internal/resource/resourcetest"
 )
@@ -83,15 +85,19 @@ func harness(t *testing.T, srv *gcptest.Server, config gcp.Config) resourcetest.
 
 func open(t *testing.T, config gcp.Config, stack string) *cluster.Driver {
 	t.Helper()
-	d, err := cluster.New(t.Context(), config, stack)
+	service, err := gke.Open(t.Context(), config)
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() {
-		if err := d.Close(); err != nil {
+		if err := service.Close(); err != nil {
 			t.Error(err)
 		}
 	})
+	d, err := cluster.New(t.Context(), service, stack)
+	if err != nil {
+		t.Fatal(err)
+	}
 	return d
 }
 
@@ -122,6 +128,18 @@ func minimal(stack string) cluster.Spec {
 		Name: "acme-gke", Location: "us-central1", Mode: cluster.Autopilot,
 		Labels: map[string]string{gcp.LabelManagedBy: gcp.ManagedBy, gcp.LabelStack: stack},
 	}
+}
+
+// standard is a Standard cluster with one pool, and no more.
+func standard(stack string) cluster.Spec {
+	s := minimal(stack)
+	s.Mode, s.Pools = cluster.Standard, pools(stack)
+	return s
+}
+
+func pools(stack string) []nodepool.Spec {
+	s := nodepool.Spec{Name: "default", Machine: "e2-standard-4", Min: new(1), Max: new(3), ResourceLabels: minimal(stack).Labels}
+	return []nodepool.Spec{s.In("acme-gke", "us-central1")}
 }
 
 // see looks at one cluster by name; it must be there.

@@ -10,6 +10,7 @@ import (
 	"google.golang.org/protobuf/types/known/timestamppb"
 
 	"recsysd.dev/recsysd/internal/drivers/gcp"
+	"recsysd.dev/recsysd/internal/drivers/nodepool"
 )
 
 // spec is a live cluster in the words of the stack file. What the server fills in by itself is told too: whether it counts
@@ -24,7 +25,12 @@ func spec(pb *containerpb.Cluster) Spec {
 		AuthorizedNetworks: networksOf(pb),
 		PrivateNodes:       proto.Bool(privateNodes(pb)),
 		DNSEndpoint:        proto.Bool(pb.GetControlPlaneEndpointsConfig().GetDnsEndpointConfig().GetAllowExternalTraffic()),
+		Network:            pb.GetNetworkConfig().GetNetwork(),
+		Subnet:             pb.GetNetworkConfig().GetSubnetwork(),
+		PodRange:           pb.GetIpAllocationPolicy().GetClusterSecondaryRangeName(),
+		ServiceRange:       pb.GetIpAllocationPolicy().GetServicesSecondaryRangeName(),
 		Labels:             pb.GetResourceLabels(),
+		NoWorkloadIdentity: pb.GetWorkloadIdentityConfig().GetWorkloadPool() == "",
 		seen: &seen{
 			id: pb.GetId(), etag: pb.GetEtag(), fingerprint: pb.GetLabelFingerprint(), labels: pb.GetResourceLabels(),
 			maintenance: pb.GetMaintenancePolicy(), status: pb.GetStatus(),
@@ -137,12 +143,26 @@ func toPolicy(w Window, over *containerpb.MaintenancePolicy) *containerpb.Mainte
 	return policy
 }
 
+// identityPool gives pods identities of their own, without which no grant to a workload would work. Autopilot has it always.
+func identityPool(project string) *containerpb.WorkloadIdentityConfig {
+	return &containerpb.WorkloadIdentityConfig{WorkloadPool: project + ".svc.id.goog"}
+}
+
 // request is a new cluster. It names only what the stack says; Google fills in the rest.
-func request(s Spec) *containerpb.Cluster {
-	pb := &containerpb.Cluster{
-		Name:           s.Name,
-		Autopilot:      &containerpb.Autopilot{Enabled: true},
-		ResourceLabels: s.Labels,
+func request(s Spec, project string) *containerpb.Cluster {
+	pb := &containerpb.Cluster{Name: s.Name, ResourceLabels: s.Labels, Network: s.Network, Subnetwork: s.Subnet}
+	if s.Mode == Standard {
+		pb.WorkloadIdentityConfig = identityPool(project)
+		for _, p := range s.Pools {
+			pb.NodePools = append(pb.NodePools, nodepool.Request(p, project))
+		}
+	} else {
+		pb.Autopilot = &containerpb.Autopilot{Enabled: true}
+	}
+	if s.Mode == Standard || s.PodRange != "" || s.ServiceRange != "" {
+		pb.IpAllocationPolicy = &containerpb.IPAllocationPolicy{
+			UseIpAliases: true, ClusterSecondaryRangeName: s.PodRange, ServicesSecondaryRangeName: s.ServiceRange,
+		}
 	}
 	if s.ReleaseChannel != nil {
 		pb.ReleaseChannel = toChannel(*s.ReleaseChannel)

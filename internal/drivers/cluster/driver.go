@@ -2,70 +2,45 @@ package cluster
 
 import (
 	"context"
-	"fmt"
 	"strings"
 	"sync"
 
-	container "cloud.google.com/go/container/apiv1"
 	"cloud.google.com/go/container/apiv1/containerpb"
 	"golang.org/x/oauth2"
 
 	"recsysd.dev/recsysd/internal/drivers/gcp"
+	"recsysd.dev/recsysd/internal/drivers/gcp/gke"
 	"recsysd.dev/recsysd/internal/resource"
 )
 
 // Driver is the resource.Driver of the clusters of one stack. What it remembers between calls only spares requests or makes a message
 // better; losing it costs nothing else.
 type Driver struct {
-	client  *container.ClusterManagerClient
-	config  gcp.Config
+	service *gke.Service
 	stack   string
 	entries *entrance
 	tokens  oauth2.TokenSource // for the Kubernetes API; nil: an emulator that asks for none
 
 	creations gcp.Creations
 
-	mu       sync.Mutex
-	places   map[string]string // name of one of ours -> the location where it was last seen
-	refusals map[refusal]int   // how often each has come
+	mu     sync.Mutex
+	places map[string]string // name of one of ours -> the location where it was last seen
 }
 
 var _ resource.Driver[Spec] = (*Driver)(nil)
 
-// New makes the driver of a stack's clusters in the configuration's project. It sends nothing. ctx is used for as long as the
-// driver is. Close it when no call is under way.
-func New(ctx context.Context, config gcp.Config, stack string) (*Driver, error) {
-	d := &Driver{
-		config: config, stack: stack, entries: newEntrance(),
-		places: map[string]string{}, refusals: map[refusal]int{},
-	}
-	options, open := config.GRPC, container.NewClusterManagerClient
-	if config.REST(gcp.Container) {
-		options, open = config.HTTP, container.NewClusterManagerRESTClient
-	}
-	opts, err := options(ctx, gcp.Container)
-	if err != nil {
-		return nil, err
-	}
-	if !config.PlainText(gcp.Container) || config.AccessTokenFile != "" {
+// New makes the driver of a stack's clusters over service, which stays the caller's. It sends nothing. ctx is used for as long as
+// the driver is.
+func New(ctx context.Context, service *gke.Service, stack string) (*Driver, error) {
+	d := &Driver{service: service, stack: stack, entries: newEntrance(), places: map[string]string{}}
+	if config := service.Config; !config.PlainText(gcp.Container) || config.AccessTokenFile != "" {
+		var err error
 		if d.tokens, err = config.TokenSource(ctx); err != nil {
 			return nil, err
 		}
 	}
-	if d.client, err = open(ctx, opts...); err != nil {
-		return nil, fmt.Errorf("container: %w", err)
-	}
 	return d, nil
 }
-
-// Close lets go of the connection.
-func (d *Driver) Close() error { return d.client.Close() }
-
-func (d *Driver) parent(location string) string {
-	return "projects/" + d.config.Project + "/locations/" + location
-}
-
-func (d *Driver) name(s Spec) string { return d.parent(s.Location) + "/clusters/" + s.Name }
 
 // look is what one Observe gathers.
 type look struct {
@@ -87,7 +62,7 @@ func (d *Driver) Observe(ctx context.Context, want []Spec, list bool) (resource.
 		seen.Unlisted = map[string]error{Kind: l.unlisted}
 	}
 	wanted := map[string]bool{}
-	moving := &operations{driver: d}
+	moving := d.service.Operations(Kind)
 	for _, w := range want {
 		wanted[w.Name] = true
 		if err := l.unread[w.Name]; err != nil {
@@ -122,7 +97,7 @@ func (d *Driver) look(ctx context.Context, want []Spec, list bool) *look {
 	l := &look{byName: map[string]*containerpb.Cluster{}, unread: map[string]error{}}
 	var all []*containerpb.Cluster
 	if list {
-		all, l.unlisted = d.list(ctx)
+		all, l.unlisted = d.service.List(ctx, Kind)
 		for _, pb := range all {
 			if gcp.OwnedBy(pb.GetResourceLabels(), d.stack) {
 				l.listed = append(l.listed, pb)
@@ -140,19 +115,6 @@ func (d *Driver) look(ctx context.Context, want []Spec, list bool) *look {
 	return l
 }
 
-// list reads all clusters of the project. With an error it may still return some: a location that gives no answer does not
-// fail the call, it is merely named in the answer.
-func (d *Driver) list(ctx context.Context) ([]*containerpb.Cluster, error) {
-	answer, err := d.client.ListClusters(ctx, &containerpb.ListClustersRequest{Parent: d.parent("-")}, gcp.Read()...)
-	if err != nil {
-		return nil, gcp.Explain("ListClusters", err)
-	}
-	if missing := answer.GetMissingZones(); len(missing) > 0 {
-		return answer.GetClusters(), fmt.Errorf("ListClusters: no answer from %s", strings.Join(missing, ", "))
-	}
-	return answer.GetClusters(), nil
-}
-
 // find is the cluster that w names: where w wants it, or else one of ours by that name in another place, which would have to be
 // replaced. nil without an error: there is none.
 func (d *Driver) find(ctx context.Context, w Spec, all []*containerpb.Cluster) (*containerpb.Cluster, error) {
@@ -168,7 +130,7 @@ func (d *Driver) find(ctx context.Context, w Spec, all []*containerpb.Cluster) (
 			other = pb
 		}
 	}
-	pb, err := d.get(ctx, w)
+	pb, err := d.service.Get(ctx, w.Location, w.Name)
 	if err != nil || pb != nil || other != nil {
 		return firstOf(pb, other), err
 	}
@@ -178,8 +140,7 @@ func (d *Driver) find(ctx context.Context, w Spec, all []*containerpb.Cluster) (
 	if location == "" || strings.EqualFold(location, w.Location) {
 		return nil, nil
 	}
-	w.Location = location
-	pb, err = d.get(ctx, w)
+	pb, err = d.service.Get(ctx, location, w.Name)
 	if pb != nil && !gcp.OwnedBy(pb.GetResourceLabels(), d.stack) {
 		return nil, err
 	}
@@ -193,20 +154,8 @@ func firstOf(a, b *containerpb.Cluster) *containerpb.Cluster {
 	return b
 }
 
-// get reads one cluster; nil without an error: there is none.
-func (d *Driver) get(ctx context.Context, s Spec) (*containerpb.Cluster, error) {
-	pb, err := d.client.GetCluster(ctx, &containerpb.GetClusterRequest{Name: d.name(s)}, gcp.Read()...)
-	if gcp.IsNotFound(err) {
-		return nil, nil
-	}
-	if err != nil {
-		return nil, gcp.Explain("GetCluster", err)
-	}
-	return pb, nil
-}
-
 // live is one cluster as the engine is told of it.
-func (d *Driver) live(ctx context.Context, pb *containerpb.Cluster, moving *operations) resource.Live[Spec] {
+func (d *Driver) live(ctx context.Context, pb *containerpb.Cluster, moving *gke.Operations) resource.Live[Spec] {
 	live := resource.Live[Spec]{
 		Spec:        spec(pb),
 		Owned:       gcp.OwnedBy(pb.GetResourceLabels(), d.stack),
@@ -221,7 +170,7 @@ func (d *Driver) live(ctx context.Context, pb *containerpb.Cluster, moving *oper
 	if pb.GetStatus() == containerpb.Cluster_RUNNING {
 		d.creations.Forget(pb.GetName())
 	} else {
-		live.Detail = moving.detail(ctx, pb)
+		live.Detail = detail(ctx, pb, moving)
 	}
 	if url := serverURL(pb); url != "" && live.State.Usable() {
 		live.Outputs = map[string]string{"endpoint": url}

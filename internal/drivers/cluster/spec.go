@@ -1,9 +1,10 @@
-// Package cluster is the kind "cluster": a GKE Autopilot cluster, and the way into its Kubernetes API. What runs in the
-// cluster is the business of the kind "kube".
+// Package cluster is the kind "cluster": a GKE cluster, Autopilot or Standard, and the way into its Kubernetes API. The machines of
+// a Standard one are the business of the kind "nodepool", what runs in it that of "kube".
 package cluster
 
 import (
 	"cmp"
+	"path"
 	"slices"
 	"strconv"
 	"strings"
@@ -11,13 +12,17 @@ import (
 	"cloud.google.com/go/container/apiv1/containerpb"
 
 	"recsysd.dev/recsysd/internal/drivers/gcp"
+	"recsysd.dev/recsysd/internal/drivers/nodepool"
 	"recsysd.dev/recsysd/internal/resource"
 )
 
 // Kind is the Ref.Kind of every cluster.
 const Kind = "cluster"
 
-// Modes of a cluster. Only Autopilot is built.
+// networkKind is the Ref.Kind of what a cluster stands on.
+const networkKind = "network"
+
+// Modes of a cluster: who runs the nodes.
 const (
 	Autopilot = "autopilot"
 	Standard  = "standard"
@@ -27,14 +32,24 @@ const (
 // changed. Versions are not part of it: in a release channel Google moves them, and that is no drift.
 type Spec struct {
 	Name               string            `yaml:"name" doc:"Name of the cluster. A change makes another cluster."`
-	Location           string            `yaml:"location" doc:"Region; the stack's own by default. It cannot be changed in place."`
-	Mode               string            `yaml:"mode" enum:"autopilot,standard" doc:"autopilot: Google runs the nodes and bills the pods; the default. standard is not supported yet. It cannot be changed in place."`
+	Location           string            `yaml:"location" doc:"Region, or for a standard cluster a zone; the stack's region by default. It cannot be changed in place."`
+	Mode               string            `yaml:"mode" enum:"autopilot,standard" doc:"autopilot: Google runs the nodes and bills the pods; the default. standard: its nodePools say which nodes there are. It cannot be changed in place."`
 	ReleaseChannel     *string           `yaml:"releaseChannel" enum:"rapid,regular,stable,extended" doc:"How soon Google upgrades the cluster; regular if never said."`
 	MaintenanceWindow  *Window           `yaml:"maintenanceWindow" doc:"When Google may upgrade the cluster."`
 	AuthorizedNetworks []Network         `yaml:"authorizedNetworks" doc:"The only networks that may reach the control plane's IP endpoint; [] means none."`
 	DNSEndpoint        *bool             `yaml:"dnsEndpoint" doc:"Whether the control plane is reached by its DNS name, guarded by IAM alone. recsysd then uses that name itself."`
 	PrivateNodes       *bool             `yaml:"privateNodes" doc:"Whether nodes have no public address. They then reach the internet through Cloud NAT only."`
+	Network            string            `yaml:"network" json:",omitempty" doc:"VPC network; the project's network named default if left out. It cannot be changed in place."`
+	Subnet             string            `yaml:"subnet" json:",omitempty" doc:"Subnet of the nodes. It cannot be changed in place."`
+	PodRange           string            `yaml:"podRange" json:",omitempty" doc:"Secondary range of the subnet for the pods; Google makes one if left out. It cannot be changed in place."`
+	ServiceRange       string            `yaml:"serviceRange" json:",omitempty" doc:"Secondary range of the subnet for the services. It cannot be changed in place."`
 	Labels             map[string]string `yaml:"labels" doc:"Labels of the cluster; other labels on it are left alone."`
+
+	// Pools are those that a Standard cluster is created with: GKE makes none without. After that each is a resource of its own, so
+	// they are neither compared nor part of the hash.
+	Pools []nodepool.Spec `yaml:"-" json:"-"`
+	// NoWorkloadIdentity: pods have no identities of their own. Only a live cluster has it, so it never equals a wanted one.
+	NoWorkloadIdentity bool `yaml:"-" json:",omitempty"`
 
 	seen *seen // of a live one
 }
@@ -68,8 +83,13 @@ type Network struct {
 // Ref is cluster/NAME.
 func (s Spec) Ref() resource.Ref { return resource.Ref{Kind: Kind, Name: s.Name} }
 
-// Needs is empty: a cluster in the default network stands on nothing.
-func (s Spec) Needs() []resource.Need { return nil }
+// Needs is the network, if it names one.
+func (s Spec) Needs() []resource.Need {
+	if s.Network == "" {
+		return nil
+	}
+	return []resource.Need{{Ref: resource.Ref{Kind: networkKind, Name: path.Base(s.Network)}}}
+}
 
 // Lifetime is Stateful: the disks in it go with it.
 func (s Spec) Lifetime() resource.Lifetime { return resource.Stateful }
@@ -83,7 +103,15 @@ const (
 	fieldNetworks     = "authorizedNetworks"
 	fieldDNSEndpoint  = "dnsEndpoint"
 	fieldPrivateNodes = "privateNodes"
+	fieldNetwork      = "network"
+	fieldSubnet       = "subnet"
+	fieldPodRange     = "podRange"
+	fieldServiceRange = "serviceRange"
+	fieldIdentity     = "workloadIdentity"
 )
+
+// moving is how to do what cannot be done in place: another mode is another cluster.
+const moving = `another mode is another cluster: declare a second one, move the workloads, then let go of this one (docs/operations.md, "Moving from Autopilot to Standard")`
 
 // Diff reports how live differs from s, sorted by field. Networks and days are sets; of labels only the keys of s count.
 func (s Spec) Diff(live Spec) []resource.Change {
@@ -94,7 +122,20 @@ func (s Spec) Diff(live Spec) []resource.Change {
 		}
 	}
 	add(fieldLocation, strings.ToLower(s.Location), strings.ToLower(live.Location), true)
-	add(fieldMode, cmp.Or(s.Mode, Autopilot), live.Mode, true)
+	if mode := cmp.Or(s.Mode, Autopilot); mode != live.Mode {
+		d = append(d, resource.Change{Field: fieldMode, Want: mode, Have: live.Mode, Recreate: true, Note: moving})
+	}
+	for _, part := range []struct{ field, want, have string }{
+		{fieldNetwork, s.Network, live.Network}, {fieldSubnet, s.Subnet, live.Subnet},
+		{fieldPodRange, s.PodRange, live.PodRange}, {fieldServiceRange, s.ServiceRange, live.ServiceRange},
+	} {
+		if part.want != "" && !sameName(part.want, part.have) {
+			add(part.field, part.want, part.have, true)
+		}
+	}
+	if live.NoWorkloadIdentity && s.Mode == Standard {
+		add(fieldIdentity, "on", "off", false)
+	}
 	if s.ReleaseChannel != nil {
 		add(fieldChannel, *s.ReleaseChannel, text(live.ReleaseChannel, func(v string) string { return v }), false)
 	}
@@ -112,6 +153,14 @@ func (s Spec) Diff(live Spec) []resource.Change {
 	}
 	slices.SortFunc(d, func(a, b resource.Change) int { return strings.Compare(a.Field, b.Field) })
 	return d
+}
+
+// sameName compares what a network or a part of one is called: in full, or by its last part where one of the two says no more.
+func sameName(a, b string) bool {
+	if strings.Contains(a, "/") && strings.Contains(b, "/") {
+		return a == b
+	}
+	return path.Base(a) == path.Base(b)
 }
 
 // text is a live value that may be missing.

@@ -26,17 +26,25 @@ func (s Spec) Validate() error {
 	if !clusterName.MatchString(s.Name) {
 		errs = append(errs, fmt.Errorf("name: %q: at most 40 of a-z, 0-9 and '-', beginning with a letter, not ending in '-'", s.Name))
 	}
-	if m := zone.FindStringSubmatch(s.Location); m != nil {
+	if m := zone.FindStringSubmatch(s.Location); m != nil && s.Mode != Standard {
 		errs = append(errs, fmt.Errorf("%s: %q is a zone; an Autopilot cluster has a region, such as %s", fieldLocation, s.Location, m[1]))
-	} else if !region.MatchString(s.Location) {
+	} else if m == nil && !region.MatchString(s.Location) {
 		errs = append(errs, fmt.Errorf("%s: %q is not a region such as us-central1", fieldLocation, s.Location))
 	}
 	switch s.Mode {
 	case "", Autopilot:
+		if len(s.Pools) > 0 {
+			errs = append(errs, fmt.Errorf("nodePools: an Autopilot cluster has no node pools of yours; say mode: standard, or remove them"))
+		}
 	case Standard:
-		errs = append(errs, fmt.Errorf("%s: standard is not supported yet; use autopilot", fieldMode))
+		if len(s.Pools) == 0 {
+			errs = append(errs, fmt.Errorf("%s: a standard cluster needs nodes; declare at least one of nodePools", fieldMode))
+		}
 	default:
 		errs = append(errs, fmt.Errorf("%s: %q is not one of %s, %s", fieldMode, s.Mode, Autopilot, Standard))
+	}
+	if s.Network == "" && (s.Subnet != "" || s.PodRange != "" || s.ServiceRange != "") {
+		errs = append(errs, fmt.Errorf("%s: missing beside subnet, podRange and serviceRange", fieldNetwork))
 	}
 	if s.ReleaseChannel != nil && !slices.Contains(channels, *s.ReleaseChannel) {
 		errs = append(errs, fmt.Errorf("%s: %q is not one of %s", fieldChannel, *s.ReleaseChannel, strings.Join(channels, ", ")))

@@ -4,12 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"maps"
-	"regexp"
 	"time"
 
 	"cloud.google.com/go/container/apiv1/containerpb"
-	"google.golang.org/grpc/codes"
 
 	"recsysd.dev/recsysd/internal/drivers/gcp"
 	"recsysd.dev/recsysd/internal/resource"
@@ -22,14 +19,14 @@ func (d *Driver) Create(ctx context.Context, want Spec) error {
 	if err := d.creations.Ready(want.Name, hash); err != nil {
 		return err
 	}
-	op, err := d.client.CreateCluster(ctx, &containerpb.CreateClusterRequest{
-		Parent: d.parent(want.Location), Cluster: request(want),
+	op, err := d.service.API.CreateCluster(ctx, &containerpb.CreateClusterRequest{
+		Parent: d.service.Parent(want.Location), Cluster: request(want, d.service.Config.Project),
 	}, gcp.Write()...)
 	if err != nil {
-		return d.refused("CreateCluster", want.Name, err)
+		return d.service.Written("CreateCluster", want.Name, err)
 	}
 	d.creations.Begin(want.Name, hash, gcp.Creation{
-		Operation: d.parent(want.Location) + "/operations/" + op.GetName(), Location: want.Location, Began: time.Now(),
+		Operation: d.service.Parent(want.Location) + "/operations/" + op.GetName(), Location: want.Location, Began: time.Now(),
 	})
 	return nil
 }
@@ -44,39 +41,41 @@ func (d *Driver) Update(ctx context.Context, want, live Spec, drift []resource.C
 		return errStale
 	}
 	if gcp.TouchesLabels(drift) {
-		_, err := d.client.SetLabels(ctx, &containerpb.SetLabelsRequest{
-			Name:             d.name(live),
+		_, err := d.service.API.SetLabels(ctx, &containerpb.SetLabelsRequest{
+			Name:             d.service.Cluster(live.Location, live.Name),
 			ResourceLabels:   gcp.MergeLabels(live.seen.labels, want.Labels, drift),
 			LabelFingerprint: live.seen.fingerprint,
 		}, gcp.Write()...)
-		return d.refused("SetLabels", live.Name, err)
+		return d.service.Written("SetLabels", live.Name, err)
 	}
 	for _, c := range drift {
 		if c.Recreate {
 			continue
 		}
 		if c.Field == fieldMaintenance && want.MaintenanceWindow != nil {
-			_, err := d.client.SetMaintenancePolicy(ctx, &containerpb.SetMaintenancePolicyRequest{
-				Name: d.name(live), MaintenancePolicy: toPolicy(*want.MaintenanceWindow, live.seen.maintenance),
+			_, err := d.service.API.SetMaintenancePolicy(ctx, &containerpb.SetMaintenancePolicyRequest{
+				Name: d.service.Cluster(live.Location, live.Name), MaintenancePolicy: toPolicy(*want.MaintenanceWindow, live.seen.maintenance),
 			}, gcp.Write()...)
-			return d.refused("SetMaintenancePolicy", live.Name, err)
+			return d.service.Written("SetMaintenancePolicy", live.Name, err)
 		}
-		update := change(c.Field, want)
+		update := change(c.Field, want, d.service.Config.Project)
 		if update == nil {
 			return gcp.Reject(fmt.Errorf("%s cannot be changed in place", c.Field))
 		}
 		update.Etag = live.seen.etag
-		_, err := d.client.UpdateCluster(ctx, &containerpb.UpdateClusterRequest{Name: d.name(live), Update: update}, gcp.Write()...)
-		return d.refused("UpdateCluster", live.Name, err)
+		_, err := d.service.API.UpdateCluster(ctx, &containerpb.UpdateClusterRequest{Name: d.service.Cluster(live.Location, live.Name), Update: update}, gcp.Write()...)
+		return d.service.Written("UpdateCluster", live.Name, err)
 	}
 	return nil
 }
 
 // change is the update that brings one field to what is wanted; nil if there is none.
-func change(field string, want Spec) *containerpb.ClusterUpdate {
+func change(field string, want Spec, project string) *containerpb.ClusterUpdate {
 	switch {
 	case field == fieldChannel && want.ReleaseChannel != nil:
 		return &containerpb.ClusterUpdate{DesiredReleaseChannel: toChannel(*want.ReleaseChannel)}
+	case field == fieldIdentity:
+		return &containerpb.ClusterUpdate{DesiredWorkloadIdentityConfig: identityPool(project)}
 	case field == fieldPrivateNodes && want.PrivateNodes != nil:
 		return &containerpb.ClusterUpdate{DesiredDefaultEnablePrivateNodes: want.PrivateNodes}
 	case field == fieldNetworks && want.AuthorizedNetworks != nil:
@@ -97,7 +96,7 @@ func (d *Driver) Delete(ctx context.Context, live Spec, _ bool) error {
 	if live.seen == nil {
 		return errStale
 	}
-	now, err := d.get(ctx, live)
+	now, err := d.service.Get(ctx, live.Location, live.Name)
 	switch {
 	case err != nil:
 		return err
@@ -108,42 +107,14 @@ func (d *Driver) Delete(ctx context.Context, live Spec, _ bool) error {
 	case !gcp.OwnedBy(now.GetResourceLabels(), d.stack):
 		return fmt.Errorf("%s is no longer ours; it is left alone", live.Name)
 	}
-	_, err = d.client.DeleteCluster(ctx, &containerpb.DeleteClusterRequest{Name: d.name(live)}, gcp.Write()...)
+	for _, p := range now.GetNodePools() {
+		if owner := p.GetConfig().GetResourceLabels()[gcp.LabelStack]; owner != "" && owner != d.stack {
+			return fmt.Errorf("node pool %s of %s belongs to stack %s; the cluster is left alone", p.GetName(), live.Name, owner)
+		}
+	}
+	_, err = d.service.API.DeleteCluster(ctx, &containerpb.DeleteClusterRequest{Name: d.service.Cluster(live.Location, live.Name)}, gcp.Write()...)
 	if gcp.IsNotFound(err) {
-		return nil
+		err = nil
 	}
-	return d.refused("DeleteCluster", live.Name, err)
-}
-
-var (
-	// busy is how GKE says that another operation is in the way.
-	busy = regexp.MustCompile(`(?i)running incompatible operation|is currently \w+ing\b|please wait and try again|operation ?in ?progress|currently being (created|updated|deleted|upgraded)`)
-	// stale is how it says that what a write was decided on is no longer so.
-	stale = regexp.MustCompile(`(?i)fingerprint|etag|resource ?version|has changed|have changed`)
-)
-
-// refusal is an answer that may mean "no" or "not now".
-type refusal struct{ op, name, text string }
-
-// maxRefusals is how often the same refusal of unknown meaning is taken for "not now" before it is taken for "no".
-const maxRefusals = 3
-
-// refused tells what to do about the answer to a write; nil stays nil. GKE says "busy" and "no" with one code, and only the text
-// tells them apart; a text that is not known may mean either, so it counts as "no" when it comes again and again.
-func (d *Driver) refused(op, name string, err error) error {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	if err == nil {
-		maps.DeleteFunc(d.refusals, func(r refusal, _ int) bool { return r.op == op && r.name == name })
-		return nil
-	}
-	explained := gcp.Explain(op, err)
-	if gcp.Code(err) != codes.FailedPrecondition || busy.MatchString(explained.Error()) || stale.MatchString(explained.Error()) {
-		return explained
-	}
-	r := refusal{op, name, explained.Error()}
-	if d.refusals[r]++; d.refusals[r] < maxRefusals {
-		return explained
-	}
-	return gcp.Reject(explained)
+	return d.service.Written("DeleteCluster", live.Name, err)
 }

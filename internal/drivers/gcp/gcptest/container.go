@@ -32,6 +32,7 @@ func (s *Server) serveContainer(mux *http.ServeMux) {
 	c := &container{s: s}
 	containerpb.RegisterClusterManagerServer(s.grpc, c)
 	c.serveREST(mux)
+	c.servePoolsREST(mux)
 }
 
 func (c *container) call(ctx context.Context, method, target string, write bool, act func() error) error {
@@ -101,10 +102,16 @@ func (c *container) CreateCluster(ctx context.Context, q *containerpb.CreateClus
 			return status.Errorf(codes.AlreadyExists, "Already exists: %s.", name)
 		}
 		made := &cluster{pb: c.s.newCluster(q.GetParent(), q.GetCluster())}
+		for _, pb := range made.pb.NodePools {
+			pb.Status = containerpb.NodePool_PROVISIONING
+		}
 		c.s.clusters[name] = made
 		a = c.begin(name, made, containerpb.Operation_CREATE_CLUSTER, containerpb.Cluster_PROVISIONING, func() {
 			made.pb.Endpoint = c.s.endpoint
-			c.s.pool = true
+			c.s.pool = c.s.pool || made.pb.GetWorkloadIdentityConfig().GetWorkloadPool() != ""
+			for _, pb := range made.pb.NodePools {
+				pb.Status = containerpb.NodePool_RUNNING
+			}
 		})
 		return nil
 	})
@@ -163,6 +170,9 @@ func clusterChange(pb *containerpb.Cluster, u *containerpb.ClusterUpdate) (func(
 			pb.NetworkConfig.DefaultEnablePrivateNodes = u.DesiredDefaultEnablePrivateNodes
 			pb.PrivateClusterConfig.EnablePrivateNodes = u.GetDesiredDefaultEnablePrivateNodes()
 		}, nil
+	case u.GetDesiredWorkloadIdentityConfig() != nil:
+		want := u.GetDesiredWorkloadIdentityConfig()
+		return func() { pb.WorkloadIdentityConfig = proto.CloneOf(want) }, nil
 	case u.GetDesiredControlPlaneEndpointsConfig() != nil:
 		want := u.GetDesiredControlPlaneEndpointsConfig()
 		return func() { mergeEndpoints(pb, want) }, nil
@@ -219,6 +229,9 @@ func (c *container) DeleteCluster(ctx context.Context, q *containerpb.DeleteClus
 		found, err := c.writable(q.GetName())
 		if err != nil {
 			return err
+		}
+		for _, pb := range found.pb.NodePools {
+			pb.Status = containerpb.NodePool_STOPPING
 		}
 		a = c.begin(q.GetName(), found, containerpb.Operation_DELETE_CLUSTER, containerpb.Cluster_STOPPING, func() {
 			delete(c.s.clusters, q.GetName())

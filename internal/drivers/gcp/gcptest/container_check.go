@@ -27,6 +27,12 @@ func checkCluster(location string, pb *containerpb.Cluster) error {
 		return bad("Autopilot clusters must be regional clusters.")
 	case pb.GetAutopilot().GetEnabled() && (len(pb.GetNodePools()) > 0 || pb.GetInitialNodeCount() > 0):
 		return bad("Node pools cannot be specified with Autopilot clusters.")
+	case !pb.GetAutopilot().GetEnabled() && !regions.MatchString(location) && !zones.MatchString(location):
+		return bad("Location %q does not exist.", location)
+	case !pb.GetAutopilot().GetEnabled() && len(pb.GetNodePools()) == 0 && pb.GetInitialNodeCount() == 0:
+		return bad("Cluster.initial_node_count must be greater than zero.")
+	case len(pb.GetNodePools()) > 0 && pb.GetInitialNodeCount() > 0:
+		return bad("Cluster.initial_node_count must be zero when cluster.node_pools is specified.")
 	case pb.GetAutopilot().GetEnabled() && pb.GetReleaseChannel() != nil && pb.GetReleaseChannel().GetChannel() == containerpb.ReleaseChannel_UNSPECIFIED:
 		return bad("Autopilot clusters must be enrolled in a release channel.")
 	case pb.GetMasterAuthorizedNetworksConfig() != nil && ip.GetAuthorizedNetworksConfig() != nil:
@@ -34,6 +40,17 @@ func checkCluster(location string, pb *containerpb.Cluster) error {
 	}
 	if err := checkLabels(pb.GetResourceLabels()); err != nil {
 		return err
+	}
+	seen := map[string]bool{}
+	for _, p := range pb.GetNodePools() {
+		at := &containerpb.Cluster{Location: location, ReleaseChannel: pb.GetReleaseChannel(), WorkloadIdentityConfig: pb.GetWorkloadIdentityConfig()}
+		if err := checkPool(at, p); err != nil {
+			return err
+		}
+		if seen[p.GetName()] {
+			return bad("Node pool name %q is not unique.", p.GetName())
+		}
+		seen[p.GetName()] = true
 	}
 	return checkMaintenance(pb.GetMaintenancePolicy())
 }

@@ -1,10 +1,12 @@
 package gcptest
 
 import (
+	"cmp"
 	"encoding/base64"
 	"fmt"
 	"hash/fnv"
 	"maps"
+	"path"
 	"slices"
 	"time"
 
@@ -26,24 +28,39 @@ func (s *Server) newCluster(parent string, in *containerpb.Cluster) *containerpb
 	pb.CurrentMasterVersion, pb.CurrentNodeVersion, pb.InitialClusterVersion = "1.35.1-gke.1000000", "1.35.1-gke.1000000", "1.35.1-gke.1000000"
 	pb.MasterAuth = s.masterAuth()
 
+	if len(pb.Locations) == 0 {
+		pb.Locations = zonesOf(location)
+	}
 	s.fillNetwork(pb, id, location)
 	s.fillFeatures(pb)
+	s.fillNodePools(pb)
 	return pb
 }
 
 // fillNetwork fills in everything about addresses.
 func (s *Server) fillNetwork(pb *containerpb.Cluster, id, location string) {
-	pb.Network, pb.Subnetwork = "default", "default"
+	pb.Network, pb.Subnetwork = path.Base(cmp.Or(pb.Network, "default")), path.Base(cmp.Or(pb.Subnetwork, "default"))
 	pb.ClusterIpv4Cidr, pb.ServicesIpv4Cidr = "10.64.0.0/17", "34.118.224.0/20"
+	ranges := pb.IpAllocationPolicy
 	pb.IpAllocationPolicy = &containerpb.IPAllocationPolicy{
 		UseIpAliases: true, ClusterIpv4CidrBlock: "10.64.0.0/17", ServicesIpv4CidrBlock: "34.118.224.0/20",
+		ClusterSecondaryRangeName: ranges.GetClusterSecondaryRangeName(), ServicesSecondaryRangeName: ranges.GetServicesSecondaryRangeName(),
+	}
+	if pb.IpAllocationPolicy.ClusterSecondaryRangeName == "" { // GKE makes ranges of its own
+		pb.IpAllocationPolicy.ClusterSecondaryRangeName = "gke-" + pb.Name + "-pods-" + id[24:]
 	}
 	if pb.NetworkConfig == nil {
 		pb.NetworkConfig = &containerpb.NetworkConfig{}
 	}
-	pb.NetworkConfig.Network = "projects/" + s.project + "/global/networks/default"
-	pb.NetworkConfig.Subnetwork = "projects/" + s.project + "/regions/" + location + "/subnetworks/default"
-	pb.NetworkConfig.DatapathProvider = containerpb.DatapathProvider_ADVANCED_DATAPATH
+	region := location
+	if zones.MatchString(location) {
+		region = location[:len(location)-2]
+	}
+	pb.NetworkConfig.Network = "projects/" + s.project + "/global/networks/" + pb.Network
+	pb.NetworkConfig.Subnetwork = "projects/" + s.project + "/regions/" + region + "/subnetworks/" + pb.Subnetwork
+	if pb.GetAutopilot().GetEnabled() {
+		pb.NetworkConfig.DatapathProvider = containerpb.DatapathProvider_ADVANCED_DATAPATH
+	}
 	if pb.NetworkConfig.DefaultEnablePrivateNodes == nil {
 		pb.NetworkConfig.DefaultEnablePrivateNodes = proto.Bool(false)
 	}
@@ -66,7 +83,19 @@ func (s *Server) fillNetwork(pb *containerpb.Cluster, id, location string) {
 	mergeEndpoints(pb, asked)
 }
 
-// fillFeatures fills in what an Autopilot cluster has whether it was asked for or not.
+// fillNodePools makes the pools that are asked for, or the one that a cluster gets that names none.
+func (s *Server) fillNodePools(pb *containerpb.Cluster) {
+	asked := pb.NodePools
+	if len(asked) == 0 {
+		asked = []*containerpb.NodePool{{Name: "default-pool", InitialNodeCount: pb.InitialNodeCount}}
+	}
+	pb.NodePools = nil
+	for _, p := range asked {
+		pb.NodePools = append(pb.NodePools, s.newPool(pb, p))
+	}
+}
+
+// fillFeatures fills in what a cluster has whether it was asked for or not.
 func (s *Server) fillFeatures(pb *containerpb.Cluster) {
 	if pb.ReleaseChannel == nil {
 		pb.ReleaseChannel = &containerpb.ReleaseChannel{Channel: containerpb.ReleaseChannel_REGULAR}
@@ -82,13 +111,15 @@ func (s *Server) fillFeatures(pb *containerpb.Cluster) {
 		HttpLoadBalancing: &containerpb.HttpLoadBalancing{}, HorizontalPodAutoscaling: &containerpb.HorizontalPodAutoscaling{},
 	}
 	pb.ShieldedNodes = &containerpb.ShieldedNodes{Enabled: true}
-	pb.VerticalPodAutoscaling = &containerpb.VerticalPodAutoscaling{Enabled: true}
-	pb.WorkloadIdentityConfig = &containerpb.WorkloadIdentityConfig{WorkloadPool: s.project + ".svc.id.goog"}
-	pb.Autoscaling = &containerpb.ClusterAutoscaling{EnableNodeAutoprovisioning: true}
+	pb.Autoscaling = &containerpb.ClusterAutoscaling{}
+	if pb.GetAutopilot().GetEnabled() {
+		pb.VerticalPodAutoscaling = &containerpb.VerticalPodAutoscaling{Enabled: true}
+		pb.WorkloadIdentityConfig = &containerpb.WorkloadIdentityConfig{WorkloadPool: s.project + ".svc.id.goog"}
+		pb.Autoscaling.EnableNodeAutoprovisioning = true
+	}
 	pb.NotificationConfig = &containerpb.NotificationConfig{Pubsub: &containerpb.NotificationConfig_PubSub{}}
 	pb.DatabaseEncryption = &containerpb.DatabaseEncryption{State: containerpb.DatabaseEncryption_DECRYPTED}
 	pb.SecurityPostureConfig = &containerpb.SecurityPostureConfig{}
-	pb.NodePools = []*containerpb.NodePool{{Name: "default-pool", Status: containerpb.NodePool_RUNNING, Version: pb.CurrentNodeVersion}}
 	if pb.ResourceLabels == nil {
 		pb.ResourceLabels = map[string]string{}
 	}

@@ -24,8 +24,17 @@ type clusterOp struct {
 	finish func()
 }
 
-// begin starts an operation that does finish when it ends, and fails if a test has asked for that.
+// begin starts an operation on a cluster that does finish when it ends, and fails if a test has asked for that.
 func (c *container) begin(name string, on *cluster, kind containerpb.Operation_Type, during containerpb.Cluster_Status, finish func()) *containerpb.Operation {
+	return c.beginOn(name, name, on, kind, during, func(failure string) {
+		if failure == "" {
+			finish()
+		}
+	})
+}
+
+// beginOn starts an operation on target, which is a cluster or in one. finish is told how it failed, if it did.
+func (c *container) beginOn(target, name string, on *cluster, kind containerpb.Operation_Type, during containerpb.Cluster_Status, finish func(failure string)) *containerpb.Operation {
 	s := c.s
 	parent := path.Dir(path.Dir(name))
 	before := on.pb.Status
@@ -36,7 +45,7 @@ func (c *container) begin(name string, on *cluster, kind containerpb.Operation_T
 		Status:        containerpb.Operation_RUNNING,
 		Location:      path.Base(parent),
 		StartTime:     time.Now().UTC().Format(time.RFC3339Nano),
-		TargetLink:    fmt.Sprintf("https://container.googleapis.com/v1/projects/%d/%s", s.number, strings.TrimPrefix(name, "projects/"+s.project+"/")),
+		TargetLink:    fmt.Sprintf("https://container.googleapis.com/v1/projects/%d/%s", s.number, strings.TrimPrefix(target, "projects/"+s.project+"/")),
 	}}
 	op.pb.SelfLink = fmt.Sprintf("https://container.googleapis.com/v1/%s/operations/%s", parent, op.pb.Name)
 	var failure string
@@ -47,6 +56,7 @@ func (c *container) begin(name string, on *cluster, kind containerpb.Operation_T
 		on.op = nil
 		op.pb.Status, op.pb.EndTime = containerpb.Operation_DONE, time.Now().UTC().Format(time.RFC3339Nano)
 		defer s.touch(on.pb)
+		defer func() { finish(failure) }()
 		if failure != "" {
 			op.pb.Error = &rpcstatus.Status{Code: int32(codes.ResourceExhausted), Message: failure}
 			on.pb.Status = before
@@ -56,7 +66,6 @@ func (c *container) begin(name string, on *cluster, kind containerpb.Operation_T
 			return
 		}
 		on.pb.Status = containerpb.Cluster_RUNNING
-		finish()
 	}
 	on.op = op
 	s.clusterOp[op.pb.Name] = op

@@ -112,8 +112,10 @@ func (d *Driver) live(ctx context.Context, v *view, n *compute.Network, want *Sp
 	switch {
 	case err != nil:
 		live.Notices = append(live.Notices, "what is being done to it is not known: "+err.Error())
-	case len(moving) > 0:
-		live.Locked, live.Detail = true, joined(moving)
+	case moving.making:
+		live.State, live.Locked, live.Detail = resource.Pending, true, joined(moving.texts)
+	case len(moving.texts) > 0:
+		live.Locked, live.Detail = true, joined(moving.texts)
 		if live.State == resource.Ready {
 			live.State = resource.Busy
 		}

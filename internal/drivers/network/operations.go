@@ -42,7 +42,7 @@ func (s Spec) paths(want Spec) []string {
 
 // moving is what is being done to a network and to what is in it, and how what this process began has ended, where that was badly. The
 // operations are asked for only if there is a difference, which they may explain, or one of them is ours.
-func (d *Driver) moving(ctx context.Context, want, s Spec, differs bool) (now, failed []string, err error) {
+func (d *Driver) moving(ctx context.Context, want, s Spec, differs bool) (now motion, failed []string, err error) {
 	paths := s.paths(want)
 	begun := map[string]gcp.Creation{}
 	for _, p := range paths {
@@ -54,15 +54,16 @@ func (d *Driver) moving(ctx context.Context, want, s Spec, differs bool) (now, f
 		for _, p := range paths {
 			d.creations.Forget(p) // whatever failed once is as it should be
 		}
-		return nil, nil, nil
+		return now, nil, nil
 	}
 	under, err := d.underWay(ctx)
 	if err != nil {
-		return nil, nil, err
+		return now, nil, err
 	}
 	for _, p := range paths {
 		if op := under[p]; op != nil {
-			now = append(now, doing(op))
+			now.texts = append(now.texts, doing(op))
+			now.making = now.making || op.OperationType == "insert"
 			continue
 		}
 		if c, ok := begun[p]; ok {
@@ -75,6 +76,12 @@ func (d *Driver) moving(ctx context.Context, want, s Spec, differs bool) (now, f
 		}
 	}
 	return now, failed, nil
+}
+
+// motion is operations under way.
+type motion struct {
+	texts  []string
+	making bool // one of them makes a part, which shows before it is ready
 }
 
 // underWay is the operations of the project that have not ended, by what they work on.

@@ -71,7 +71,6 @@ var beyondSchema = map[string]string{
 	"registry-name":            "names of Google are judged by the kinds",
 	"label-case":               "labels of Google are judged by the kinds",
 	"label-reserved":           "labels are free but for a few",
-	"cluster-standard":         "a word that is known, and not built yet",
 	"network-overlap":          "several values at once",
 	"cluster-standard":         "several values at once",
 	"bucket-duplicate":         "several values at once",

@@ -37,6 +37,7 @@ type Stack struct {
 	Resources             []resource.Resource // by Ref
 	Notices               []string            // worth telling; nothing is wrong
 	Until                 time.Time           // when the same files may want something else; zero: never
+	ProjectRoles          []ProjectRole       // wanted by workloads, and for the project's owner to give
 }
 
 // Load reads the stack file at path in tree, and what it names. The error joins every mistake, each one line of the form
@@ -50,6 +51,7 @@ func Load(tree fs.FS, path string, o Options) (*Stack, error) {
 	slices.SortFunc(b.resources, func(a, c resource.Resource) int { return a.Ref.Compare(c.Ref) })
 	return &Stack{
 		Name: b.file.Name, Project: b.file.Project, Region: b.file.Region, Resources: b.resources, Notices: b.notices, Until: b.until,
+		ProjectRoles: b.projectRoles,
 	}, nil
 }
 
@@ -68,7 +70,10 @@ type builder struct {
 	made      map[string]made // what the values of each entry of secrets are
 	resources []resource.Resource
 	notices   []string
-	until     time.Time // the earliest moment at which another reading may come to something else
+
+	projectRoles []ProjectRole
+
+	until time.Time // the earliest moment at which another reading may come to something else
 
 	manifestBytes int // read so far
 }
@@ -155,8 +160,8 @@ var (
 	namespaceOK = regexp.MustCompile(`^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$`)
 )
 
-// identity is what everything else is named after. A stand-in takes the place of a wrong one, so that the rest can be judged.
-var identity = []struct {
+// identifying is what everything else is named after. A stand-in takes the place of a wrong one, so that the rest can be judged.
+var identifying = []struct {
 	key, hint, standIn string
 	fits               *regexp.Regexp
 }{
@@ -180,7 +185,7 @@ func (b *builder) identify() bool {
 		}
 		ok = false
 	}
-	for _, id := range identity {
+	for _, id := range identifying {
 		v := b.top.get(id.key)
 		switch {
 		case v == nil:
@@ -203,7 +208,7 @@ func (b *builder) identify() bool {
 // checkIdentity judges the identity as it is with its variables replaced.
 func (b *builder) checkIdentity() {
 	expected := map[string]string{"name": b.options.Name, "project": b.options.Project}
-	for _, id := range identity {
+	for _, id := range identifying {
 		v, hint := b.top.get(id.key), id.hint
 		if m := zone.FindStringSubmatch(v.text); m != nil && id.key == "region" {
 			hint = "that is a zone; its region is " + m[1]

@@ -10,6 +10,7 @@ import (
 	"recsysd.dev/recsysd/internal/drivers/bucket"
 	"recsysd.dev/recsysd/internal/drivers/cluster"
 	"recsysd.dev/recsysd/internal/drivers/gcp"
+	"recsysd.dev/recsysd/internal/drivers/identity"
 	"recsysd.dev/recsysd/internal/drivers/kube"
 	"recsysd.dev/recsysd/internal/drivers/network"
 	"recsysd.dev/recsysd/internal/drivers/nodepool"
@@ -26,6 +27,10 @@ type (
 	grant       = bucket.Grant
 	bucketEntry = entry[bucket.Spec]
 	principal   = gcp.Principal
+
+	identitySpec  = identity.Spec
+	registryGrant = registry.Grant
+	running       = registry.Running
 )
 
 // Marks of ownership and of handling, in the cloud and on Kubernetes objects.
@@ -45,6 +50,16 @@ const (
 	annotationApplied     = kube.AnnotationApplied
 	annotationSecret      = kube.AnnotationSecret
 )
+
+const (
+	defaultNodes   = registry.DefaultNodes
+	maxDisplayName = identity.MaxDisplayName
+)
+
+// What access policies call a service account, and an address that they are open to.
+func accountEmail(project, id string) string { return gcp.AccountEmail(project, id) }
+func accountMember(email string) string      { return gcp.AccountMember(email) }
+func public(member string) bool              { return gcp.Public(member) }
 
 // validateCloudLabels reports labels that no resource of the cloud could have.
 func validateCloudLabels(labels map[string]string) error {

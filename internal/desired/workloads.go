@@ -12,9 +12,7 @@ import (
 // addWorkloads takes in the workloads' objects, and gives the buckets the grants that the workloads' storage asks for: so it comes
 // before the cloud's own entries.
 func (b *builder) addWorkloads(manifests []manifest) {
-	for _, e := range b.file.Cloud.Buckets {
-		e.Spec.Namespace = b.namespace()
-	}
+	b.addIdentities()
 	b.checkCircles()
 	for _, name := range sortedKeys(b.file.Workloads) {
 		e, path := b.file.Workloads[name], joined("workloads", name)
@@ -22,6 +20,8 @@ func (b *builder) addWorkloads(manifests []manifest) {
 		b.p.addValidation(e.Workload.Validate(), path, b.places)
 		b.checkSecrets(e.Workload, path, manifests)
 		setting, after := b.setting(name, path)
+		b.grantRoles(name)
+		b.ran(name, setting.Image)
 		objects := e.Workload.Objects(setting)
 		from := origin{entry: path, path: path, at: b.at(path), handling: e.Handling}
 		for i, m := range objects {
@@ -45,6 +45,7 @@ func (b *builder) addWorkloads(manifests []manifest) {
 			b.add(r, at, path)
 		}
 	}
+	b.addNodes()
 }
 
 // namespace is where workloads, secrets and manifests without one of their own go.
@@ -66,6 +67,9 @@ func (b *builder) setting(name, path string) (workload.Setting, []resource.Need)
 	s.Image = image
 	if registry != nil {
 		need(*registry)
+	}
+	if s.Google = b.actsAs(name); s.Google != "" {
+		need(identitySpec{Name: w.ServiceAccount.Google}.Ref())
 	}
 	for i, other := range w.Uses {
 		at := indexed(path+".uses", i)

@@ -21,7 +21,7 @@ func nobody() gcp.Config {
 	return gcp.Config{Project: "acme", Insecure: true, Endpoints: map[string]string{
 		gcp.Container: "127.0.0.1:1", gcp.ArtifactRegistry: "127.0.0.1:1",
 		gcp.Storage: "http://127.0.0.1:1/storage/v1/", gcp.ResourceManager: "http://127.0.0.1:1/",
-		gcp.IAM: "http://127.0.0.1:1/iam/",
+		gcp.IAM: "http://127.0.0.1:1/iam/", gcp.SecretManager: "http://127.0.0.1:1/",
 	}}
 }
 

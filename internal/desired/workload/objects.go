@@ -15,6 +15,7 @@ type Setting struct {
 	Image     string // resolved
 	Uses      []Peer // in the order of the file
 	UsedBy    []string
+	Google    string            // e-mail of the Google service account that the pods act as; "": none
 	Secrets   map[string]string // which making of each Secret that it uses; "": not known now
 }
 
@@ -88,9 +89,13 @@ func (w Workload) labels(s Setting) object {
 // serviceAccount is who the pods are for Google's APIs. Workload Identity asks the node's metadata server, so neither the account
 // nor the pods get a token for the Kubernetes API.
 func (w Workload) serviceAccount(s Setting) object {
+	meta := w.metadata(s, s.Name)
+	if s.Google != "" { // the other half is on the Google service account: who may act as it
+		meta["annotations"] = object{"iam.gke.io/gcp-service-account": s.Google}
+	}
 	return object{
 		"apiVersion": "v1", "kind": "ServiceAccount",
-		"metadata":                     w.metadata(s, s.Name),
+		"metadata":                     meta,
 		"automountServiceAccountToken": false,
 	}
 }

@@ -15,22 +15,25 @@ import (
 
 // Workload is one entry of workloads.
 type Workload struct {
-	Image    Image             `yaml:"image" required:"true" doc:"What runs: a reference with a tag or digest, or {registry, name, tag} for an image of one of the stack's registries. A change rolls the pods."`
-	Command  []string          `yaml:"command" doc:"Replaces the image's entry point."`
-	Args     []string          `yaml:"args" doc:"Replaces the image's arguments."`
-	Port     int               `yaml:"port" doc:"The TCP port that it listens on. It gets a Service of the workload's name."`
-	CPU      CPU               `yaml:"cpu" required:"true" doc:"CPU that is reserved, and paid for, such as 500m. Required. It may use more while the node has it."`
-	Memory   Bytes             `yaml:"memory" required:"true" doc:"Memory that is reserved, and the most that it may use, such as 1Gi. Required."`
-	Replicas *Replicas         `yaml:"replicas" doc:"How many pods: a number, or {min, max, cpu} for an autoscaler. Left out, it starts with one and whatever scales it is left alone. With a disk at most 1."`
-	Uses     []string          `yaml:"uses" doc:"Workloads that it talks to: they are created first, <NAME>_HOST and <NAME>_PORT say where they are, and their network policy lets it in."`
-	Storage  []Storage         `yaml:"storage" doc:"Buckets of the stack that its pods may use, without keys."`
-	Health   string            `yaml:"health" doc:"Path that answers 200 when it is well, asked on the port. Without it, being reachable on the port is enough."`
-	Env      map[string]Env    `yaml:"env" doc:"Environment variables: a text, or {secret, key}. A text may use others, secret ones too, as $(NAME)."`
-	Secrets  map[string]string `yaml:"secrets" doc:"Secrets of the stack that its pods see as files: the name of each, and the folder with a file for every key. Read-only."`
-	User     *int64            `yaml:"user" doc:"Numeric user to run as, never root, and the group of its disk. Left out, the image decides."`
-	Spot     bool              `yaml:"spot" doc:"Run on spot capacity: cheaper, and stopped by Google at 25 seconds' notice."`
-	Disk     *Disk             `yaml:"disk" doc:"A disk that outlives the pods and the entry itself. It makes the workload a StatefulSet."`
-	Labels   map[string]string `yaml:"labels" doc:"Labels of its objects and pods."`
+	Image    Image     `yaml:"image" required:"true" doc:"What runs: a reference with a tag or digest, or {registry, name, tag} for an image of one of the stack's registries. A change rolls the pods."`
+	Command  []string  `yaml:"command" doc:"Replaces the image's entry point."`
+	Args     []string  `yaml:"args" doc:"Replaces the image's arguments."`
+	Port     int       `yaml:"port" doc:"The TCP port that it listens on. It gets a Service of the workload's name."`
+	CPU      CPU       `yaml:"cpu" required:"true" doc:"CPU that is reserved, and paid for, such as 500m. Required. It may use more while the node has it."`
+	Memory   Bytes     `yaml:"memory" required:"true" doc:"Memory that is reserved, and the most that it may use, such as 1Gi. Required."`
+	Replicas *Replicas `yaml:"replicas" doc:"How many pods: a number, or {min, max, cpu} for an autoscaler. Left out, it starts with one and whatever scales it is left alone. With a disk at most 1."`
+	Uses     []string  `yaml:"uses" doc:"Workloads that it talks to: they are created first, <NAME>_HOST and <NAME>_PORT say where they are, and their network policy lets it in."`
+	Storage  []Storage `yaml:"storage" doc:"Buckets of the stack that its pods may use, without keys."`
+
+	ServiceAccount *ServiceAccount `yaml:"serviceAccount" doc:"A Google service account that its pods act as, for services that know no other identity. Left out, they act as themselves, which is simpler."`
+
+	Health  string            `yaml:"health" doc:"Path that answers 200 when it is well, asked on the port. Without it, being reachable on the port is enough."`
+	Env     map[string]Env    `yaml:"env" doc:"Environment variables: a text, or {secret, key}. A text may use others, secret ones too, as $(NAME)."`
+	Secrets map[string]string `yaml:"secrets" doc:"Secrets of the stack that its pods see as files: the name of each, and the folder with a file for every key. Read-only."`
+	User    *int64            `yaml:"user" doc:"Numeric user to run as, never root, and the group of its disk. Left out, the image decides."`
+	Spot    bool              `yaml:"spot" doc:"Run on spot capacity: cheaper, and stopped by Google at 25 seconds' notice."`
+	Disk    *Disk             `yaml:"disk" doc:"A disk that outlives the pods and the entry itself. It makes the workload a StatefulSet."`
+	Labels  map[string]string `yaml:"labels" doc:"Labels of its objects and pods."`
 }
 
 // Image is what runs. Written as a single text it is a reference.
@@ -53,6 +56,12 @@ type Storage struct {
 	Bucket string `yaml:"bucket" required:"true" doc:"Key of one of the stack's buckets."`
 	Prefix string `yaml:"prefix" doc:"Only objects whose names begin so; the whole bucket if left out."`
 	Access string `yaml:"access" required:"true" enum:"read,write,admin" doc:"read: roles/storage.objectViewer; write: roles/storage.objectUser; admin: roles/storage.objectAdmin."`
+}
+
+// ServiceAccount is the older form of access without keys: the pods act as a Google service account.
+type ServiceAccount struct {
+	Google string   `yaml:"google" required:"true" doc:"Name of the account in the stack's project, the part before the @. It is made if it does not exist; one that exists is held, and used as it is, unless the workload says adopt."`
+	Roles  []string `yaml:"roles" doc:"Roles of the account: roles/storage.… on the stack's own buckets, roles/artifactregistry.… on its registries. Others are for the project's owner to give; recsysd bootstrap prints them."`
 }
 
 // Disk is a volume that outlives the pods.
@@ -148,6 +157,9 @@ func (w Workload) Validate() error {
 		}
 		if s.Access == "" {
 			bad(fmt.Sprintf("storage[%d].access", i), "missing; read, write or admin")
+		}
+		if s.Prefix != "" && !strings.HasSuffix(s.Prefix, "/") {
+			bad(fmt.Sprintf("storage[%d].prefix", i), "%q would fit %s-old/ too; a folder ends in a slash; did you mean %q?", s.Prefix, s.Prefix, s.Prefix+"/")
 		}
 	}
 	ValidateLabels(w.Labels, bad)

@@ -96,8 +96,8 @@ func (s Spec) Diff(live Spec) []resource.Change {
 
 var accountID = regexp.MustCompile(`^[a-z][-a-z0-9]{4,28}[a-z0-9]$`)
 
-// maxDisplayName is in bytes.
-const maxDisplayName = 100
+// MaxDisplayName is in bytes.
+const MaxDisplayName = 100
 
 // Validate reports what Google would refuse in s, joined.
 func (s Spec) Validate() error {
@@ -105,8 +105,8 @@ func (s Spec) Validate() error {
 	if !accountID.MatchString(s.Name) {
 		errs = append(errs, fmt.Errorf("name: %q: 6 to 30 of a-z, 0-9 and '-', beginning with a letter, not ending in '-'", s.Name))
 	}
-	if len(s.DisplayName) > maxDisplayName {
-		errs = append(errs, fmt.Errorf("displayName: %d bytes; at most %d", len(s.DisplayName), maxDisplayName))
+	if len(s.DisplayName) > MaxDisplayName {
+		errs = append(errs, fmt.Errorf("displayName: %d bytes; at most %d", len(s.DisplayName), MaxDisplayName))
 	}
 	return errors.Join(errs...)
 }

@@ -1,0 +1,107 @@
+package desired_test
+
+import (
+	"slices"
+	"strings"
+	"testing"
+
+	"recsysd.dev/recsysd/internal/desired"
+	"recsysd.dev/recsysd/internal/drivers/bucket"
+	"recsysd.dev/recsysd/internal/drivers/gcp"
+	"recsysd.dev/recsysd/internal/drivers/identity"
+	"recsysd.dev/recsysd/internal/drivers/kube"
+	"recsysd.dev/recsysd/internal/drivers/registry"
+	"recsysd.dev/recsysd/internal/resource"
+)
+
+const withAccounts = `
+namespace: ml
+clusters: {main: {}}
+buckets: {data: {}, logs: {}, theirs: {name: acme-theirs, mode: observe}}
+registries: {images: {readers: [allUsers]}, packages: {format: python}}
+workloads:
+  api:
+    image: {registry: images, name: team/api, tag: v1}
+    cpu: 100m
+    memory: 64Mi
+    adopt: true
+    serviceAccount: {google: recsys-api, roles: [roles/storage.objectViewer, roles/artifactregistry.writer, roles/pubsub.publisher]}
+    storage: [{bucket: data, prefix: models/, access: write}]
+  trainer:
+    image: "us-central1-docker.pkg.dev/acme/acme-recsys-images/trainer@sha256:` + digest + `"
+    cpu: 100m
+    memory: 64Mi
+    protect: true
+    serviceAccount: {google: recsys-api, roles: [roles/pubsub.publisher]}
+  plain:
+    image: nginx:1.27
+    cpu: 100m
+    memory: 64Mi
+    storage: [{bucket: data, access: read}]
+`
+
+const digest = "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef"
+
+func TestGoogleAccounts(t *testing.T) {
+	s := load(t, desired.Options{}, map[string]string{"stack.yaml": withAccounts})
+	const email = "recsys-api@acme.iam.gserviceaccount.com"
+
+	r := find(t, s, "identity/recsys-api")
+	want := identity.Spec{
+		Name: "recsys-api", DisplayName: "recsys: api, trainer", Stack: "recsys", Namespace: "ml", Protect: true,
+		Users: []gcp.Principal{{Namespace: "ml", Account: "api"}, {Namespace: "ml", Account: "trainer"}},
+	}
+	if d := want.Diff(r.Spec.(identity.Spec)); len(d) > 0 || !r.Adopt || r.Lifetime != resource.Stateful || r.Entry != "workloads.api" {
+		t.Errorf("two workloads share one account, and what either says of its handling holds: %+v %+v", d, r)
+	}
+	for name, annotated := range map[string]bool{"api": true, "trainer": true, "plain": false} {
+		meta := find(t, s, "ServiceAccount/ml/"+name).Spec.(kube.Object).Manifest["metadata"].(map[string]any)
+		annotations, _ := meta["annotations"].(map[string]any)
+		if (annotations["iam.gke.io/gcp-service-account"] == email) != annotated {
+			t.Errorf("%s: the other half of the binding is the annotation: %v", name, annotations)
+		}
+		needs := slices.ContainsFunc(find(t, s, "Deployment/ml/"+name).Needs, func(n resource.Need) bool { return n.Ref == r.Ref && !n.In })
+		if needs != annotated {
+			t.Errorf("%s: pods start after the account that they act as, and those alone", name)
+		}
+	}
+
+	account := gcp.Principal{Account: email}
+	data := find(t, s, "bucket/acme-recsys-data").Spec.(bucket.Spec)
+	grants := []bucket.Grant{
+		{Principal: account, Role: "roles/storage.objectUser", Prefix: "models/"},
+		{Principal: account, Role: "roles/storage.objectViewer"},
+		{Principal: gcp.Principal{Namespace: "ml", Account: "plain"}, Role: "roles/storage.objectViewer"},
+	}
+	if !slices.Equal(data.Grants, grants) || !slices.Equal(data.Accounts, []string{email}) {
+		t.Errorf("storage goes to whom the pods act as, roles to every bucket: %+v %v", data.Grants, data.Accounts)
+	}
+	if logs := find(t, s, "bucket/acme-recsys-logs").Spec.(bucket.Spec); len(logs.Grants) != 1 {
+		t.Errorf("roles go to every bucket: %+v", logs.Grants)
+	}
+	if theirs := find(t, s, "bucket/acme-theirs").Spec.(bucket.Spec); len(theirs.Grants) > 0 {
+		t.Errorf("a bucket that is only looked at is granted to nobody: %+v", theirs.Grants)
+	}
+
+	images := find(t, s, "registry/acme-recsys-images").Spec.(registry.Spec)
+	if !slices.Equal(images.Grants, []registry.Grant{{Account: email, Role: "roles/artifactregistry.writer"}}) || !slices.Equal(images.Nodes, []string{registry.DefaultNodes}) {
+		t.Errorf("roles go to registries, and the nodes pull from docker ones: %+v %v", images.Grants, images.Nodes)
+	}
+	running := []registry.Running{{Workload: "api", Image: "team/api", Tag: "v1"}, {Workload: "trainer", Image: "trainer", Digest: "sha256:" + digest}}
+	if !slices.Equal(images.Running, running) {
+		t.Errorf("what runs from a registry is known to it: %+v", images.Running)
+	}
+	if packages := find(t, s, "registry/acme-recsys-packages").Spec.(registry.Spec); packages.Nodes != nil {
+		t.Errorf("nodes pull nothing from a registry of packages: %v", packages.Nodes)
+	}
+
+	if want := []desired.ProjectRole{{Member: "serviceAccount:" + email, Role: "roles/pubsub.publisher"}}; !slices.Equal(s.ProjectRoles, want) {
+		t.Errorf("what the project's owner has to give, once: %+v", s.ProjectRoles)
+	}
+	notices := strings.Join(s.Notices, "\n")
+	for _, n := range []string{"roles/pubsub.publisher stands on no resource of the stack", "allUsers: everybody may pull"} {
+		if strings.Count(notices, n) != 1 {
+			t.Errorf("worth telling once: %q in\n%s", n, notices)
+		}
+	}
+}

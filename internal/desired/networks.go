@@ -43,11 +43,6 @@ func entriesOf(section *value) []*field {
 func (b *builder) placeCluster(c *value, path string) {
 	network := b.named(c, path, "network", b.top.get("networks"), "networks")
 	if network == nil {
-		for _, key := range []string{"subnet", "podRange", "serviceRange"} {
-			if f := c.field(key); f != nil && c.get("network") == nil {
-				b.p.add(f.at, joined(path, key), "needs the key network beside it")
-			}
-		}
 		return
 	}
 	networkKey := c.get("network").text

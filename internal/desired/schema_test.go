@@ -71,6 +71,7 @@ var beyondSchema = map[string]string{
 	"registry-name":            "names of Google are judged by the kinds",
 	"label-case":               "labels of Google are judged by the kinds",
 	"label-reserved":           "labels are free but for a few",
+	"cluster-network":          "several values at once",
 	"network-overlap":          "several values at once",
 	"cluster-standard":         "several values at once",
 	"bucket-duplicate":         "several values at once",

@@ -161,10 +161,11 @@ func (r *runner) build(ctx context.Context, c *config.Config, s config.Stack) (*
 	if err != nil {
 		return nil, errors.Join(err, p.source.Close())
 	}
+	images := catalogOf(p.kinds, s)
 	p.engine = &reconcile.Reconciler{
 		Stack:    s.Name,
 		Source:   entrance{p.source, r},
-		Load:     loader(s, s.Git.Path, false, p.kinds.Secrets, func(n string) { r.log.Info("notice", zap.String("notice", n)) }),
+		Load:     loader(s, s.Git.Path, false, outside{p.kinds.Secrets, images}, func(n string) { r.log.Info("notice", zap.String("notice", n)) }),
 		Kinds:    p.kinds.Kinds,
 		Settings: settings(s),
 		Memory:   memory,

@@ -14,6 +14,8 @@ import (
 	"recsysd.dev/recsysd/internal/drivers/gcp"
 	"recsysd.dev/recsysd/internal/gitsource"
 	"recsysd.dev/recsysd/internal/history"
+	"recsysd.dev/recsysd/internal/image"
+	"recsysd.dev/recsysd/internal/image/catalog"
 	"recsysd.dev/recsysd/internal/reconcile"
 	"recsysd.dev/recsysd/internal/resource"
 	"recsysd.dev/recsysd/internal/secretmanager"
@@ -49,14 +51,21 @@ func settings(s config.Stack) reconcile.Settings {
 	}
 }
 
+// outside is what a stack is read with beside its files. Either may be nil: then nothing is known of it.
+type outside struct {
+	secrets *secretmanager.Store
+	images  *catalog.Catalog
+}
+
 // loader reads the stack file at path of a revision and demands that it is this stack. notice is told what is worth telling, once as
 // long as it stays so.
-func loader(s config.Stack, path string, offline bool, values *secretmanager.Store, notice func(string)) reconcile.Load {
+func loader(s config.Stack, path string, offline bool, out outside, notice func(string)) reconcile.Load {
 	var told []string
 	return func(ctx context.Context, r reconcile.Revision, now time.Time) (reconcile.Stack, error) {
 		stack, err := desired.Load(r.Tree, path, desired.Options{
 			Environment: s.Environment, Project: s.Project, Name: s.Name, External: s.Kubernetes.Kubeconfig != "",
-			Offline: offline, Now: now, Keys: keyFile(s.Secrets.AgeKeyFile), Managed: managed(ctx, values),
+			Offline: offline, Now: now, Keys: keyFile(s.Secrets.AgeKeyFile), Managed: managed(ctx, out.secrets),
+			Images: tagsIn(ctx, out.images), WriteBack: s.ImageUpdates.Push != "" && !offline,
 		})
 		if err != nil {
 			return reconcile.Stack{}, err
@@ -69,6 +78,22 @@ func loader(s config.Stack, path string, offline bool, values *secretmanager.Sto
 		told = stack.Notices
 		return reconcile.Stack{Resources: stack.Resources, Until: stack.Until}, nil
 	}
+}
+
+// catalogOf is what is known of the tags in a set's registries; nil where there is nothing to ask.
+func catalogOf(set drivers.Set, s config.Stack) *catalog.Catalog {
+	if set.Tags == nil {
+		return nil
+	}
+	return &catalog.Catalog{List: set.Tags, Every: time.Duration(s.ImageUpdates.Interval)}
+}
+
+// tagsIn asks a catalog within ctx.
+func tagsIn(ctx context.Context, c *catalog.Catalog) func(image.Repository) image.Listing {
+	if c == nil {
+		return nil
+	}
+	return func(r image.Repository) image.Listing { return c.Look(ctx, r) }
 }
 
 // gitDir is a stack's own place for Git in the state directory.
@@ -131,7 +156,7 @@ func (p *program) once(ctx context.Context, file string, readOnly bool) (*once, 
 	}
 	o.closers = append(o.closers, set.Close)
 	o.Stack, o.Kinds, o.Settings = s.Name, set.Kinds, settings(s)
-	o.Load = loader(s, path, false, set.Secrets, func(n string) { fmt.Fprintf(p.err, "notice: %s\n", n) })
+	o.Load = loader(s, path, false, outside{set.Secrets, catalogOf(set, s)}, func(n string) { fmt.Fprintf(p.err, "notice: %s\n", n) })
 	if readOnly {
 		o.Memory = p.remembered(c, s.Name)
 		return o, nil

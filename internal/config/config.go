@@ -49,6 +49,21 @@ type Stack struct {
 	Kubernetes  Kubernetes `yaml:"kubernetes"`
 	Impersonate string     `yaml:"impersonate"`
 	Secrets     Secrets    `yaml:"secrets"`
+
+	ImageUpdates ImageUpdates `yaml:"imageUpdates"`
+}
+
+// ImageUpdates says what becomes of a new tag that an image's policy chooses. Without Push it runs directly.
+type ImageUpdates struct {
+	Push     string   `yaml:"push"`     // branch that new tags are committed to
+	Author   Author   `yaml:"author"`   // of those commits
+	Interval Duration `yaml:"interval"` // how often a repository's tags are listed
+}
+
+// Author is whose name stands on a commit.
+type Author struct {
+	Name  string `yaml:"name"`
+	Email string `yaml:"email"`
 }
 
 // Git says where the stack file is.
@@ -147,6 +162,10 @@ func DefaultStack() Stack {
 		MinGap:      Duration(time.Second),
 		StepTimeout: Duration(2 * time.Minute),
 		Secrets:     Secrets{Refresh: Duration(time.Minute)},
+		ImageUpdates: ImageUpdates{
+			Author:   Author{Name: "recsysd", Email: "recsysd@localhost"},
+			Interval: Duration(time.Minute),
+		},
 	}
 }
 

@@ -9,6 +9,7 @@ import (
 	"strings"
 	"unicode"
 
+	"github.com/go-git/go-git/v5/plumbing"
 	"go.yaml.in/yaml/v4"
 )
 
@@ -87,13 +88,14 @@ func (s Stack) validate(complain func(key, format string, args ...any)) {
 		long bool
 	}{
 		{"interval", s.Interval > 0}, {"git.pollInterval", s.Git.PollInterval > 0}, {"stepTimeout", s.StepTimeout > 0},
-		{"width", s.Width > 0}, {"secrets.refresh", s.Secrets.Refresh > 0}, {"git.maxBytes", s.Git.MaxBytes > 0},
+		{"width", s.Width > 0}, {"secrets.refresh", s.Secrets.Refresh > 0}, {"git.maxBytes", s.Git.MaxBytes > 0}, {"imageUpdates.interval", s.ImageUpdates.Interval > 0},
 	}
 	for _, p := range positive {
 		if !p.long {
 			complain(p.key, "must be more than zero")
 		}
 	}
+	s.ImageUpdates.validate(complain)
 	if s.MinGap < 0 {
 		complain("minGap", "must not be negative")
 	}
@@ -102,6 +104,18 @@ func (s Stack) validate(complain func(key, format string, args ...any)) {
 	}
 	if s.Kubernetes.Context != "" && s.Kubernetes.Kubeconfig == "" {
 		complain("kubernetes.context", "is of no use without kubernetes.kubeconfig")
+	}
+}
+
+// validate refuses what could not stand in a commit, or name a branch.
+func (u ImageUpdates) validate(complain func(key, format string, args ...any)) {
+	for _, t := range []struct{ key, value string }{{"name", u.Author.Name}, {"email", u.Author.Email}} {
+		if t.value == "" || strings.ContainsAny(t.value, "<>") || strings.ContainsFunc(t.value, unicode.IsControl) {
+			complain("imageUpdates.author."+t.key, "%q cannot stand on a commit", t.value)
+		}
+	}
+	if u.Push != "" && plumbing.NewBranchReferenceName(u.Push).Validate() != nil {
+		complain("imageUpdates.push", "%q is not the name of a branch", u.Push)
 	}
 }
 

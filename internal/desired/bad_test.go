@@ -69,6 +69,8 @@ func unpack(a *txtar.Archive) (tree fstest.MapFS, o desired.Options, want string
 					o.Name = value
 				case "ageKey": // names a file of the case
 					o.Keys = func() (sealed.Keys, error) { return sealed.ParseKeys(tree[value].Data) }
+				case "writeBack":
+					o.WriteBack = true
 				}
 			}
 		default:

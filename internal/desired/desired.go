@@ -12,6 +12,7 @@ import (
 	"strings"
 	"time"
 
+	"recsysd.dev/recsysd/internal/image"
 	"recsysd.dev/recsysd/internal/resource"
 	"recsysd.dev/recsysd/internal/sealed"
 )
@@ -29,6 +30,10 @@ type Options struct {
 	Keys func() (sealed.Keys, error)
 	// Managed gives values of Secret Manager, in the order of the names; nil: nothing is asked, and every value is taken as unknown.
 	Managed func([]ManagedName) []ManagedValue
+	// Images answers what a repository of a registry holds, for images whose tag a policy chooses. nil: nothing is known of any.
+	Images func(image.Repository) image.Listing
+	// WriteBack: the tags that policies choose are written into Git, so what runs is the one that stands there.
+	WriteBack bool
 }
 
 // Stack is what is wanted.
@@ -38,6 +43,7 @@ type Stack struct {
 	Notices               []string            // worth telling; nothing is wrong
 	Until                 time.Time           // when the same files may want something else; zero: never
 	ProjectRoles          []ProjectRole       // wanted by workloads, and for the project's owner to give
+	Followed              []Followed          // images whose tags follow a policy
 }
 
 // Load reads the stack file at path in tree, and what it names. The error joins every mistake, each one line of the form
@@ -52,6 +58,7 @@ func Load(tree fs.FS, path string, o Options) (*Stack, error) {
 	return &Stack{
 		Name: b.file.Name, Project: b.file.Project, Region: b.file.Region, Resources: b.resources, Notices: b.notices, Until: b.until,
 		ProjectRoles: b.projectRoles,
+		Followed:     b.followed,
 	}, nil
 }
 
@@ -73,7 +80,10 @@ type builder struct {
 
 	projectRoles []ProjectRole
 
-	until time.Time // the earliest moment at which another reading may come to something else
+	chosen   map[string]*image.Choice // by the path of the workload whose image has a policy
+	followed []Followed
+	raw      map[string]*value // the tags of workloads as they were written, before their variables were replaced
+	until    time.Time         // the earliest moment at which another reading may come to something else
 
 	manifestBytes int // read so far
 }
@@ -86,6 +96,7 @@ func (b *builder) load() {
 	b.defaults()
 	b.decode()
 	b.declared = map[resource.Ref]place{}
+	b.chosen = map[string]*image.Choice{}
 	b.checkStack()
 	manifests := b.readManifests()
 	b.chooseCluster(len(b.file.Workloads)+len(b.file.Secrets)+len(manifests) > 0)
@@ -120,6 +131,7 @@ func (b *builder) read() bool {
 	if !b.identify() {
 		return false
 	}
+	b.raw = rawTags(b.top)
 	vars := &variables{top: b.top, environment: b.options.Environment, p: &b.p, known: map[string]string{}}
 	vars.checkNames()
 	vars.expandAll(b.top, "")

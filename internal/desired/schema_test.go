@@ -65,6 +65,13 @@ func TestSchemaAcceptsVariablesAnywhere(t *testing.T) {
 
 // beyondSchema are the mistakes that a schema cannot express, each with the reason. All others it must find.
 var beyondSchema = map[string]string{
+	"image-policy-range":       "the inside of a text",
+	"image-policy-impossible":  "the inside of a text",
+	"image-newest-regexp":      "the inside of a text",
+	"image-policy-and-newest":  "several values at once",
+	"image-policy-foreign":     "several values at once",
+	"image-tag-with-policy":    "the configuration says otherwise",
+	"image-write-back":         "the configuration says otherwise",
 	"bad-name":                 "names of Google are judged by the kinds",
 	"bucket-name":              "names of Google are judged by the kinds",
 	"cluster-name":             "names of Google are judged by the kinds",

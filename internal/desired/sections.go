@@ -61,6 +61,9 @@ func accountEmail(project, id string) string { return gcp.AccountEmail(project, 
 func accountMember(email string) string      { return gcp.AccountMember(email) }
 func public(member string) bool              { return gcp.Public(member) }
 
+// containersOf are an object's containers, with the references of their images.
+func containersOf(manifest map[string]any) map[string]string { return kube.Containers(manifest) }
+
 // validateCloudLabels reports labels that no resource of the cloud could have.
 func validateCloudLabels(labels map[string]string) error {
 	return errors.Join(gcp.ValidateLabels(labels)...)

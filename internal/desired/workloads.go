@@ -1,7 +1,6 @@
 package desired
 
 import (
-	"fmt"
 	"slices"
 	"strings"
 
@@ -25,7 +24,7 @@ func (b *builder) addWorkloads(manifests []manifest) {
 		objects := e.Workload.Objects(setting)
 		from := origin{entry: path, path: path, at: b.at(path), handling: e.Handling}
 		for i, m := range objects {
-			o := object{Manifest: m, Cluster: b.cluster}
+			o := object{Manifest: m, Cluster: b.cluster, Images: imagesOf(m, setting.Image, b.chosen[path])}
 			last := i == len(objects)-1 // what runs the pods
 			if last {
 				o.Floor = e.Workload.Floor()
@@ -123,35 +122,6 @@ func (b *builder) runs(name string) resource.Ref {
 func compactNeeds(needs []resource.Need) []resource.Need {
 	slices.SortFunc(needs, func(a, b resource.Need) int { return a.Ref.Compare(b.Ref) })
 	return slices.Compact(needs)
-}
-
-// image is the full reference of a workload's image, and the registry of the stack that it comes from.
-func (b *builder) image(i workload.Image, path string) (string, *resource.Ref) {
-	if i.Reference != "" {
-		b.checkMoving(b.at(path+".image"), i.Reference)
-		return i.Reference, nil
-	}
-	e := b.file.Cloud.Registries[i.Registry]
-	if e == nil {
-		if at := path + ".image.registry"; i.Registry != "" {
-			b.p.add(b.at(at), at, "no registry %q in registries%s", i.Registry, suggest(i.Registry, sortedKeys(b.file.Cloud.Registries)))
-		}
-		return "", nil
-	}
-	if format := e.Spec.Format; format != "" && format != "docker" {
-		b.p.add(b.at(path+".image.registry"), path+".image.registry", "registry %q holds %s packages, not images", i.Registry, format)
-	}
-	reference := fmt.Sprintf("%s/%s:%s", e.Spec.Path(b.file.Project), i.Name, i.Tag)
-	b.checkMoving(b.at(path+".image.tag"), reference)
-	ref := e.Spec.Ref()
-	return reference, &ref
-}
-
-// checkMoving tells of a tag that is known to move.
-func (b *builder) checkMoving(at place, reference string) {
-	if strings.HasSuffix(reference, ":latest") {
-		b.notice(at, reference+" moves without a commit, and what runs then depends on when a pod started")
-	}
 }
 
 // checkCircles reports workloads that use each other in a circle: none could be first.

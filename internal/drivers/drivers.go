@@ -21,6 +21,7 @@ import (
 	"recsysd.dev/recsysd/internal/drivers/network"
 	"recsysd.dev/recsysd/internal/drivers/nodepool"
 	"recsysd.dev/recsysd/internal/drivers/registry"
+	"recsysd.dev/recsysd/internal/image"
 	"recsysd.dev/recsysd/internal/resource"
 	"recsysd.dev/recsysd/internal/secretmanager"
 	"recsysd.dev/recsysd/internal/sim"
@@ -42,7 +43,10 @@ type Config struct {
 type Set struct {
 	Kinds   []resource.Kind
 	Secrets *secretmanager.Store // values that the stack file names; nil: there is no Secret Manager
-	close   []func() error
+	// Tags lists what a repository of images holds, by image; nil where there is nothing to ask.
+	Tags func(context.Context, image.Repository) (map[string][]image.Tag, error)
+
+	close []func() error
 }
 
 // Close lets go of connections and watches.
@@ -93,6 +97,7 @@ func Kinds(ctx context.Context, c Config) (Set, error) {
 	if err != nil {
 		return Set{}, errors.Join(fmt.Errorf("networks: %w", err), set.Close())
 	}
+	set.Tags = registries.Tags
 	access := clusters.Access
 	if c.Kubeconfig != "" {
 		access = kubeconfig(c.Kubeconfig, c.Context, c.GCP.UserAgent)

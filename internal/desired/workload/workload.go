@@ -11,11 +11,13 @@ import (
 	"strings"
 
 	"k8s.io/apimachinery/pkg/util/validation"
+
+	"recsysd.dev/recsysd/internal/image"
 )
 
 // Workload is one entry of workloads.
 type Workload struct {
-	Image    Image     `yaml:"image" required:"true" doc:"What runs: a reference with a tag or digest, or {registry, name, tag} for an image of one of the stack's registries. A change rolls the pods."`
+	Image    Image     `yaml:"image" required:"true" doc:"What runs: a reference with a tag or digest, or {registry, name, tag} for an image of one of the stack's registries, where policy or newest may choose the tag. A change rolls the pods."`
 	Command  []string  `yaml:"command" doc:"Replaces the image's entry point."`
 	Args     []string  `yaml:"args" doc:"Replaces the image's arguments."`
 	Port     int       `yaml:"port" doc:"The TCP port that it listens on. It gets a Service of the workload's name."`
@@ -41,7 +43,9 @@ type Image struct {
 	Reference string `yaml:"-"`
 	Registry  string `yaml:"registry" doc:"Key of one of the stack's registries."`
 	Name      string `yaml:"name" doc:"Name of the image in it."`
-	Tag       string `yaml:"tag" doc:"Tag of the image; a new one rolls the pods."`
+	Tag       string `yaml:"tag" doc:"Tag of the image; a new one rolls the pods. With policy or newest: the tag that Git names now, where the daemon writes new ones back."`
+	Policy    string `yaml:"policy" doc:"The newest tag whose version is in this range runs, such as ^1.0. Pre-releases only if the range names one, such as ^1.0-0."`
+	Newest    string `yaml:"newest" doc:"The tag uploaded last of those that this regular expression (RE2) matches as a whole runs."`
 }
 
 // Env is the value of an environment variable. Written as a single text it is that text.
@@ -79,6 +83,22 @@ var roles = map[string]string{
 
 // Role is the full name of the role that the access stands for.
 func (s Storage) Role() string { return roles[s.Access] }
+
+// Choice is the policy that chooses the tag; nil without one.
+func (i Image) Choice() (*image.Policy, error) {
+	if i.Policy == "" && i.Newest == "" {
+		return nil, nil
+	}
+	choose, text := image.Versions, i.Policy
+	if i.Newest != "" {
+		choose, text = image.Newest, i.Newest
+	}
+	p, err := choose(text)
+	if err != nil {
+		return nil, err
+	}
+	return &p, nil
+}
 
 // UnmarshalText reads a plain reference.
 func (i *Image) UnmarshalText(text []byte) error {
@@ -172,16 +192,28 @@ func (w Workload) validateImage(bad func(field, format string, args ...any)) {
 	case i == Image{}:
 		bad("image", "missing")
 	case i.Reference != "":
+	case i.Registry == "" && (i.Policy != "" || i.Newest != ""):
+		bad("image.registry", "missing; a policy chooses among the tags of one of the stack's registries")
 	case i.Registry == "":
 		bad("image.registry", "missing")
 	default:
 		if !imageName.MatchString(i.Name) {
 			bad("image.name", "%q is not the name of an image", i.Name)
 		}
-		if i.Tag == "" {
-			bad("image.tag", "missing: what runs must be named by Git")
-		} else if !imageTag.MatchString(i.Tag) {
+		switch {
+		case i.Tag == "" && i.Policy == "" && i.Newest == "":
+			bad("image.tag", "missing: what runs must be named by Git, or chosen by policy or newest")
+		case i.Tag != "" && !imageTag.MatchString(i.Tag):
 			bad("image.tag", "%q is not a tag", i.Tag)
+		}
+		if i.Policy != "" && i.Newest != "" {
+			bad("image.newest", "one of policy and newest, not both")
+		} else if _, err := i.Choice(); err != nil {
+			field := "image.policy"
+			if i.Newest != "" {
+				field = "image.newest"
+			}
+			bad(field, "%v", err)
 		}
 	}
 }

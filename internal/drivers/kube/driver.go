@@ -44,6 +44,7 @@ type Driver struct {
 	cluster resource.Ref // what the stack's objects live in, as last wanted
 
 	hashes hashes // of what is wanted
+	chosen chosen // images of what is wanted
 }
 
 var _ resource.Driver[Object] = (*Driver)(nil)

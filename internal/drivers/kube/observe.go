@@ -40,6 +40,7 @@ func (d *Driver) Observe(ctx context.Context, want []Object, list bool) (resourc
 	}
 	if list {
 		d.hashes.keep(want)
+		d.chosen.keep(want)
 		l.unnamed(&seen, want)
 		seen.Notices = s.sweep.notices()
 	}
@@ -204,7 +205,20 @@ func (l *look) compare(ctx context.Context, m mapping, want Object, live *item) 
 	if want.seen != nil || live.leaving || want.IfAbsent && !l.d.owns(live.object) {
 		return &prediction{}, nil
 	}
-	return l.d.predict(ctx, l.s, m, want, live)
+	s, err := l.d.settle(want, live.object.Object)
+	if err != nil {
+		return nil, err
+	}
+	if s.missing != "" {
+		return s.unknown(live.object.Object), nil
+	}
+	p, err := l.d.predict(ctx, l.s, m, s.Object, live)
+	if err != nil || len(s.notices) == 0 {
+		return p, err
+	}
+	told := *p
+	told.notice = strings.TrimPrefix(p.notice+"; "+strings.Join(s.notices, "; "), "; ")
+	return &told, nil
 }
 
 // owns reports whether a live object that is wanted by name belongs to the stack. Where the label was taken off, that
@@ -243,6 +257,10 @@ func (l *look) report(m mapping, want Object, live *item, p *prediction) *resour
 			r.Refused = p.refused
 		default:
 			r.Detail = strings.TrimPrefix(r.Detail+"; the API server refuses what is declared: "+p.refused, "; ")
+		}
+		if p.missing != "" {
+			r.Locked = true
+			r.Detail = strings.TrimPrefix(r.Detail+"; "+p.missing, "; ")
 		}
 		if p.notice != "" {
 			r.Notices = append(r.Notices, p.notice)

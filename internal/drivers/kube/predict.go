@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"net/http"
+	"strings"
 	"sync"
 
 	"sigs.k8s.io/structured-merge-diff/v6/fieldpath"
@@ -18,6 +19,7 @@ type prediction struct {
 	notice  string
 	refused string // why the server would not take the spec; "": it would
 	final   bool   // a write would be refused as the dry-run was: it is not tried
+	missing string // why it is not known which image it is to run; "": it is
 }
 
 // verdicts keeps predictions by object, wanted hash and live fingerprint: the same question costs no second request.
@@ -143,7 +145,7 @@ func (d *Driver) judge(ctx context.Context, s *link, m mapping, want Object, has
 
 // isNote: what the driver notes for itself is not a difference.
 func isNote(p fieldpath.Path) bool {
-	return len(p) == 3 && p[2].FieldName != nil && *p[2].FieldName == AnnotationApplied
+	return len(p) == 3 && p[2].FieldName != nil && (*p[2].FieldName == AnnotationApplied || strings.HasPrefix(*p[2].FieldName, noteImage))
 }
 
 // webhookNoise tells a difference that somebody made from one that admission makes anew at every dry-run. If what is

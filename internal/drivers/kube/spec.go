@@ -17,6 +17,7 @@ import (
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/apimachinery/pkg/util/validation"
 
+	"recsysd.dev/recsysd/internal/image"
 	"recsysd.dev/recsysd/internal/resource"
 )
 
@@ -63,6 +64,9 @@ type Object struct {
 	// when it next wakes it; see resource.Rest. They are no part of the hash: to turn is not another spec.
 	Asleep       bool
 	Until, Wakes time.Time
+	// Images are containers whose image is chosen, by their names: see image.Choice. What the live object runs has a say in it, so
+	// the driver chooses; the manifest has what would be chosen without a live object, or a reference without a tag.
+	Images map[string]image.Choice
 
 	// The driver's own, on what it observed.
 	seen   *sighting

@@ -31,6 +31,9 @@ func (d *Driver) Create(ctx context.Context, want Object) error {
 	if status, ok := answer(err); !ok || status.Code != http.StatusNotFound {
 		return fmt.Errorf("creating %s: %w", want, translate(err, want))
 	}
+	if want, err = d.writable(want, nil); err != nil {
+		return fmt.Errorf("creating %s: %w", want, err)
+	}
 	manifest, _ := declared(want)
 	if want.Floor > 0 && value(manifest, "spec", "replicas") == nil {
 		setReplicas(manifest, want.Floor) // a later apply hands it over
@@ -111,6 +114,11 @@ func (d *Driver) Update(ctx context.Context, want, live Object, drift []resource
 	}
 	marks := notes(want, drift)
 	decided := live.seen
+	if len(marks) == 0 {
+		if want, err = d.writable(want, decided.item.object.Object); err != nil {
+			return fmt.Errorf("updating %s: %w", want, err)
+		}
+	}
 	d.writing(s, m, want)
 	now, err := s.guarded(ctx, m, decided.item.object, func(ctx context.Context, now *unstructured.Unstructured) (*unstructured.Unstructured, error) {
 		if len(marks) > 0 {

@@ -118,8 +118,7 @@ func text(p Plan) string {
 //
 // of a wanted one: pos=PLACE unprotected adopt observe shared inherits suspend=REASON; of a live one: its state, locked foreign asleep
 // mark=COMMIT detail=TEXT refused=WHY notice=TEXT by-hand=TEXT differs=FIELD, where FIELD! cannot be changed in place, FIELD? neither and has
-// the note "how", FIELD~ is a mark and FIELD@ that of the owner. Of both: rest=FORM, asleep or awake, which is what its schedule asks for; of a live one, heeding a
-// person's word.
+// the note "how", FIELD~ is a mark and FIELD@ that of the owner. Of both: rest=FORM, asleep or awake, as its schedule asks, or a person.
 // Of the policy: commit=HASH observe no-prune max-deletes=N destroy suspended=REASON held=REF settled=REF rejected=REF blind=KIND unlisted=KIND.
 func readScenario(t testing.TB, a *txtar.Archive) scenario {
 	s := scenario{view: View{Blind: map[string]error{}, Unlisted: map[string]error{}}}

@@ -132,6 +132,10 @@ var beyondSchema = map[string]string{
 	"secret-plain-file":        "what is in another file",
 	"secret-sops-changed":      "what is in another file",
 	"secret-without-key":       "what is in another file",
+	"expose-host":               "the inside of a text",
+	"expose-certificate":        "several values at once",
+	"expose-certificate-secret": "several values at once",
+	"backup-of-nothing":         "several values at once",
 }
 
 func TestSchemaRejectsBadStacks(t *testing.T) {

@@ -344,6 +344,15 @@ func (b *builder) checkSecrets(w workload.Workload, path string, manifests []man
 			b.p.add(b.at(at+".key"), at+".key", "secret %q has no key %q%s", e.Secret, e.Key, suggest(e.Key, m.keys))
 		}
 	}
+	if name, at := w.Certified(), path+".expose.certificate"; name != "" {
+		m, ok := known[name]
+		switch {
+		case !ok:
+			b.p.add(b.at(at), at, "no secret %q in secrets or manifests%s", name, suggest(name, sortedKeys(known)))
+		case !m.shut && !(slices.Contains(m.keys, "tls.crt") && slices.Contains(m.keys, "tls.key")):
+			b.p.add(b.at(at), at, "secret %q does not have the keys tls.crt and tls.key", name)
+		}
+	}
 	for _, name := range sortedKeys(w.Secrets) {
 		if _, ok := known[name]; !ok {
 			at := path + ".secrets." + name

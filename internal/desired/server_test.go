@@ -31,6 +31,10 @@ workloads:
         command: [a], args: [b], env: {A: 1, B: {secret: s, key: k}}, storage: [{bucket: data, access: read}], protect: true}
   db: {image: "x:1", port: 81, cpu: 2, memory: 1G, user: 70, disk: {size: 1Gi, mount: /data}, replicas: 0}
   job: {image: "x:1", cpu: 1m, memory: 1Mi, disk: {size: 1Gi, mount: /data}}
+  web: {image: "x:1", port: 80, cpu: 1m, memory: 1Mi, health: /ok, expose: {type: internal}}
+  open: {image: "x:1", port: 80, cpu: 1m, memory: 1Mi, health: /ok, expose: {type: loadBalancer, host: a.example.com}}
+  pg: {image: "postgres:16", port: 5432, cpu: 1m, memory: 1Mi, user: 999, disk: {size: 1Gi, mount: /data}, env: {POSTGRES_PASSWORD: {secret: s, key: k}},
+       backup: {schedule: "0 3 * * *", bucket: data}}
   wide: {image: "x:1", cpu: 1m, memory: 1Mi, replicas: {min: 2, max: 5, cpu: 70, memory: 80}}
 secrets: {s: {generate: [k]}}
 `})
@@ -38,6 +42,7 @@ secrets: {s: {generate: [k]}}
 		"Namespace": "namespaces", "ServiceAccount": "serviceaccounts", "Service": "services", "Secret": "secrets",
 		"PersistentVolumeClaim": "persistentvolumeclaims", "NetworkPolicy": "networkpolicies", "Deployment": "deployments", "StatefulSet": "statefulsets",
 		"HorizontalPodAutoscaler": "horizontalpodautoscalers", "PodDisruptionBudget": "poddisruptionbudgets",
+		"Ingress": "ingresses", "CronJob": "cronjobs",
 	}
 	apply := func(o kube.Object) {
 		gvk := o.GVK()
@@ -55,7 +60,7 @@ secrets: {s: {generate: [k]}}
 	for namespace, s := range map[string]*desired.Stack{"recsys": example(t), "every": every} {
 		apply(find(t, s, "Namespace/"+namespace).Spec.(kube.Object))
 		for _, r := range s.Resources {
-			if o, ok := r.Spec.(kube.Object); ok && r.Ref.Kind != "Namespace" {
+			if o, ok := r.Spec.(kube.Object); ok && r.Ref.Kind != "Namespace" && kube.OwnGroup(o.GVK().Group) && o.GVK().Kind != "ManagedCertificate" {
 				apply(o)
 			}
 		}

@@ -100,12 +100,14 @@ func (b *builder) setting(name, path string) (workload.Setting, []resource.Need)
 			}
 			continue
 		}
+		s.Buckets = append(s.Buckets, workload.Bucket{Key: use.Bucket, Name: e.Spec.Name, Prefix: use.Prefix})
 		if !b.allow(e, b.principal(name), use.Role(), use.Prefix) {
 			b.p.add(b.at(at), at, "the same access stands here twice")
 			continue
 		}
 		need(e.Spec.Ref())
 	}
+	b.backup(&s, name, path)
 	return s, compactNeeds(after)
 }
 

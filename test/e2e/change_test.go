@@ -64,6 +64,7 @@ func TestWhatHoldsDataIsHeld(t *testing.T) {
 		}},
 		{"the registry is removed", "registry", registryName, func(s string) string {
 			s = edit(t, s, `(?ms)^registries:\n.*?\n\n`, "")
+			s = edit(t, s, `image: \{registry: images, name: mlflow-custom.*`, "image: nginx:1.27")
 			return edit(t, s, `image: \{registry: images, name: recsys-api, tag: "\$\{tag\}"\}`, "image: nginx:1.27")
 		}},
 		{"the cluster is removed, with all that runs on it", "cluster", clusterName, func(s string) string {
@@ -146,7 +147,7 @@ func TestRenamedKeys(t *testing.T) {
 		renamed = edit(t, renamed, `(?m)^  data:( .*)$`, "  files:$1")
 		renamed = strings.ReplaceAll(renamed, "bucket: data,", "bucket: files,")
 		renamed = edit(t, renamed, `(?m)^  images:`, "  docker:")
-		renamed = edit(t, renamed, `registry: images`, "registry: docker")
+		renamed = strings.ReplaceAll(renamed, "registry: images", "registry: docker")
 		w.eventually("the renamed stack converges", w.converged(w.push("renamed", renamed)))
 		w.wrote(mark)
 		if len(w.google.Writes()) > 0 || w.google.Cluster(clusterName).GetId() != id {
@@ -159,6 +160,8 @@ func TestRenamedKeys(t *testing.T) {
 		uid := w.kubectl("get", "statefulset,pvc", "-o", "jsonpath={..uid}")
 		renamed := edit(t, stack, `(?m)^  postgres:\n    image`, "  database:\n    image")
 		renamed = edit(t, renamed, `uses: \[postgres, redis, mlflow\]`, "uses: [database, redis, mlflow]")
+		renamed = edit(t, renamed, `uses: \[postgres\]`, "uses: [database]")
+		renamed = strings.ReplaceAll(renamed, "$(POSTGRES_", "$(DATABASE_")
 		commit := w.push("renamed", renamed)
 		w.eventually("it is held", func() error {
 			v, err := ask[statusView](w, "status")

@@ -3,8 +3,6 @@ package workload
 import (
 	"maps"
 	"slices"
-	"strconv"
-	"strings"
 )
 
 // Setting is what a workload has to know of the stack around it.
@@ -16,7 +14,15 @@ type Setting struct {
 	Uses      []Peer // in the order of the file
 	UsedBy    []string
 	Google    string            // e-mail of the Google service account that the pods act as; "": none
+	Buckets   []Bucket          // that its pods use, in the order of the file
 	Secrets   map[string]string // which making of each Secret that it uses; "": not known now
+	// Of the backup: the bucket's name, and the time zone of its schedule, UTC if it is empty.
+	BackupBucket, TimeZone string
+}
+
+// Bucket is the use of a bucket by its key in the stack file.
+type Bucket struct {
+	Key, Name, Prefix string
 }
 
 // Peer is another workload of the stack.
@@ -58,6 +64,8 @@ func (w Workload) Objects(s Setting) []map[string]any {
 		objects = append(objects, w.service(s))
 	}
 	objects = append(objects, w.networkPolicy(s))
+	objects = append(objects, w.web(s)...)
+	objects = append(objects, w.backup(s)...)
 	if w.several() {
 		objects = append(objects, w.disruption(s))
 	}
@@ -112,10 +120,10 @@ func (w Workload) claim(s Setting) object {
 	}
 }
 
-// service gives the pods one address and one name, within the cluster alone.
+// service gives the pods one address and one name: within the cluster alone, unless they are exposed.
 func (w Workload) service(s Setting) object {
 	port := int64(w.Port)
-	return object{
+	service := object{
 		"apiVersion": "v1", "kind": "Service",
 		"metadata": w.metadata(s, s.Name),
 		"spec": object{
@@ -124,18 +132,30 @@ func (w Workload) service(s Setting) object {
 			"ports":    list{object{"name": "main", "port": port, "targetPort": port, "protocol": "TCP"}},
 		},
 	}
+	w.exposeService(service, s.Name)
+	return service
 }
 
-// networkPolicy lets in those that use the workload, on its port, and nobody else. The node itself, which asks the probes, is
+// networkPolicy lets in those that use the workload, on its port, and nobody else: or everybody, if it is exposed, because a load
+// balancer's packets come from its clients, from Google's own ranges or from other nodes, as the case may be. The node itself, which asks the probes, is
 // always let in by Kubernetes. What the pods call is not restricted.
 func (w Workload) networkPolicy(s Setting) object {
 	ingress := list{}
-	if len(s.UsedBy) > 0 && w.Port != 0 {
+	users := slices.Clone(s.UsedBy)
+	if w.Backup != nil {
+		users = append(users, BackupName(s.Name))
+	}
+	ports := list{object{"port": int64(w.Port), "protocol": "TCP"}}
+	switch {
+	case w.Port == 0:
+	case w.Expose != nil:
+		ingress = list{object{"ports": ports}}
+	case len(users) > 0:
 		from := list{}
-		for _, user := range slices.Sorted(slices.Values(s.UsedBy)) {
+		for _, user := range slices.Sorted(slices.Values(users)) {
 			from = append(from, object{"podSelector": object{"matchLabels": selector(s.Stack, user)}})
 		}
-		ingress = list{object{"from": from, "ports": list{object{"port": int64(w.Port), "protocol": "TCP"}}}}
+		ingress = list{object{"from": from, "ports": ports}}
 	}
 	return object{
 		"apiVersion": "networking.k8s.io/v1", "kind": "NetworkPolicy",
@@ -291,8 +311,8 @@ func (w Workload) probes(c object) {
 	c["livenessProbe"] = probe(10, 5, 6)
 }
 
-// env lists the variables: secret ones first, then where the used workloads are, then the rest, because $(NAME) reaches only
-// what stands before it. What the stack file says itself is not overruled.
+// env lists the variables: secret ones first, then where the used workloads and buckets are, then the rest, because $(NAME)
+// reaches only what stands before it. What the stack file says itself is not overruled.
 func (w Workload) env(s Setting) list {
 	var secret, plain list
 	for _, name := range slices.Sorted(maps.Keys(w.Env)) {
@@ -303,16 +323,13 @@ func (w Workload) env(s Setting) list {
 		}
 		secret = append(secret, object{"name": name, "valueFrom": object{"secretKeyRef": object{"name": e.Secret, "key": e.Key}}})
 	}
-	var peers list
-	for _, p := range s.Uses {
-		prefix := strings.ToUpper(strings.ReplaceAll(p.Name, "-", "_"))
-		for _, v := range []struct{ name, value string }{{prefix + "_HOST", p.Name}, {prefix + "_PORT", strconv.Itoa(p.Port)}} {
-			if _, said := w.Env[v.name]; !said {
-				peers = append(peers, object{"name": v.name, "value": v.value})
-			}
+	var made list
+	for _, v := range s.variables() {
+		if _, said := w.Env[v.name]; !said {
+			made = append(made, object{"name": v.name, "value": v.value})
 		}
 	}
-	return slices.Concat(secret, peers, plain)
+	return slices.Concat(secret, made, plain)
 }
 
 func texts(words []string) list {

@@ -44,6 +44,15 @@ func ParseBytes(text string) (Bytes, error) {
 	return Bytes(q.String()), nil
 }
 
+// count is the number of bytes; 0 for what is no amount.
+func (b Bytes) count() int64 {
+	q, err := resource.ParseQuantity(string(b))
+	if err != nil {
+		return 0
+	}
+	return q.Value()
+}
+
 // UnmarshalText is ParseBytes.
 func (b *Bytes) UnmarshalText(text []byte) (err error) {
 	*b, err = ParseBytes(string(text))

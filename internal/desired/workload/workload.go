@@ -35,6 +35,8 @@ type Workload struct {
 	User    *int64            `yaml:"user" doc:"Numeric user to run as, never root, and the group of its disk. Left out, the image decides."`
 	Spot    bool              `yaml:"spot" doc:"Run on spot capacity: cheaper, and stopped by Google at 25 seconds' notice."`
 	Disk    *Disk             `yaml:"disk" doc:"A disk that outlives the pods and the entry itself. It makes the workload a StatefulSet."`
+	Backup  *Backup           `yaml:"backup" doc:"For PostgreSQL on a disk: dumps of all its databases into a bucket."`
+	Expose  *Expose           `yaml:"expose" doc:"How it is reached from outside the cluster."`
 	Labels  map[string]string `yaml:"labels" doc:"Labels of its objects and pods."`
 }
 
@@ -158,6 +160,8 @@ func (w Workload) Validate() error {
 		bad("health", "needs a port to be asked on")
 	}
 	w.validateReplicas(bad)
+	w.validateExpose(bad)
+	w.validateBackup(bad)
 	if w.User != nil && *w.User < 1 {
 		bad("user", "%d: root is not for pods; leave it out to let the image decide", *w.User)
 	}

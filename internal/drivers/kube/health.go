@@ -39,19 +39,23 @@ func unseen(m map[string]any) bool {
 // judges are the kinds with rules of their own. Every other of the API server's kinds is ready once it exists.
 func judges() map[schema.GroupKind]func(map[string]any) (resource.State, string) {
 	return map[schema.GroupKind]func(map[string]any) (resource.State, string){
-		{Group: "apps", Kind: "Deployment"}:                   deployment,
-		{Group: "apps", Kind: "StatefulSet"}:                  statefulSet,
-		{Group: "apps", Kind: "DaemonSet"}:                    daemonSet,
-		{Group: "apps", Kind: "ReplicaSet"}:                   replicaSet,
-		{Kind: "ReplicationController"}:                       replicaSet,
-		{Group: "batch", Kind: "Job"}:                         job,
-		{Kind: "Pod"}:                                         pod,
-		{Kind: "Service"}:                                     service,
-		{Kind: "PersistentVolumeClaim"}:                       claim,
-		{Kind: "PersistentVolume"}:                            volume,
-		{Kind: "Namespace"}:                                   namespace,
-		definitionKind:                                        definition,
-		{Group: "apiregistration.k8s.io", Kind: "APIService"}: apiService,
+		{Group: "apps", Kind: "Deployment"}:                      deployment,
+		{Group: "apps", Kind: "StatefulSet"}:                     statefulSet,
+		{Group: "apps", Kind: "DaemonSet"}:                       daemonSet,
+		{Group: "apps", Kind: "ReplicaSet"}:                      replicaSet,
+		{Kind: "ReplicationController"}:                          replicaSet,
+		{Group: "batch", Kind: "Job"}:                            job,
+		{Kind: "Pod"}:                                            pod,
+		{Kind: "Service"}:                                        service,
+		{Group: "networking.k8s.io", Kind: "Ingress"}:            ingress,
+		{Group: "networking.gke.io", Kind: "ManagedCertificate"}: certificate,
+		{Group: "autoscaling", Kind: "HorizontalPodAutoscaler"}:  autoscaler,
+		{Group: "batch", Kind: "CronJob"}:                        cronJob,
+		{Kind: "PersistentVolumeClaim"}:                          claim,
+		{Kind: "PersistentVolume"}:                               volume,
+		{Kind: "Namespace"}:                                      namespace,
+		definitionKind:                                           definition,
+		{Group: "apiregistration.k8s.io", Kind: "APIService"}:    apiService,
 	}
 }
 

@@ -1,14 +1,11 @@
 package kube
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
-	"net"
 	"net/http"
 	"slices"
-	"strconv"
 	"strings"
 	"time"
 
@@ -302,30 +299,4 @@ func (l *look) unnamed(seen *resource.Seen[Object], want []Object) {
 			seen.Live = append(seen.Live, *l.report(w.mapping, o, i, nil))
 		}
 	}
-}
-
-// outputs are what others use an object by.
-func outputs(o Object) map[string]string {
-	if o.GVK().GroupKind() != (schema.GroupKind{Kind: "Service"}) {
-		return nil
-	}
-	host := o.Name() + "." + o.Namespace() + ".svc"
-	switch text(o.Manifest, "spec", "type") {
-	case "ExternalName":
-		host = text(o.Manifest, "spec", "externalName")
-	case "LoadBalancer":
-		host = ""
-		if points := objects(list(o.Manifest, "status", "loadBalancer", "ingress")); len(points) > 0 {
-			host = cmp.Or(text(points[0], "ip"), text(points[0], "hostname"))
-		}
-	}
-	if host == "" {
-		return nil
-	}
-	for _, p := range objects(list(o.Manifest, "spec", "ports")) {
-		if port, ok := p["port"].(int64); ok {
-			return map[string]string{"address": net.JoinHostPort(host, strconv.FormatInt(port, 10))}
-		}
-	}
-	return map[string]string{"address": host}
 }

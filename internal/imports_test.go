@@ -35,6 +35,7 @@ var edges = []struct{ from, to, reason string }{
 	{"internal/control", "internal/reconcile", "it asks for passes"},
 	{"internal/control", "internal/resource", "requests name resources"},
 	{"internal/desired", "internal/resource", "a stack file becomes wanted resources"},
+	{"internal/desired", "internal/desired/schedule", "when pods are awake is a room of its own"},
 	{"internal/desired", "internal/desired/workload", "the short form of a pod is a room of its own"},
 	{"internal/desired", "internal/drivers/<kind>", "sections decode into specs; see TestOnlySectionsKnowsKinds"},
 	{"internal/desired", "internal/drivers/gcp", "the marks of ownership are the cloud's labels"},

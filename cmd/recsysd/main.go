@@ -13,6 +13,7 @@ import (
 	"runtime/debug"
 	"strings"
 	"syscall"
+	_ "time/tzdata" // a bare machine knows the zones of schedules too
 
 	"github.com/spf13/cobra"
 	"golang.org/x/term"

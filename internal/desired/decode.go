@@ -32,7 +32,7 @@ func (d *decoder) decode(v *value, at place, path, enum string, out reflect.Valu
 		out.Set(reflect.New(out.Type().Elem()))
 		out = out.Elem()
 	}
-	if u, ok := out.Addr().Interface().(encoding.TextUnmarshaler); ok && (v.kind == scalar || out.Kind() != reflect.Struct && out.Kind() != reflect.Map) {
+	if u, ok := out.Addr().Interface().(encoding.TextUnmarshaler); ok && (v.kind == scalar || !structured(out.Kind())) {
 		d.text(v, path, u)
 		return
 	}
@@ -46,6 +46,11 @@ func (d *decoder) decode(v *value, at place, path, enum string, out reflect.Valu
 	default:
 		d.scalar(v, path, enum, out)
 	}
+}
+
+// structured kinds may be written out even where a single value would do.
+func structured(k reflect.Kind) bool {
+	return k == reflect.Struct || k == reflect.Map || k == reflect.Slice
 }
 
 // text reads a value with a form of its own. The error of its UnmarshalText is the report.

@@ -75,6 +75,7 @@ type builder struct {
 	cluster   resource.Ref // where the objects go; zero: to a kubeconfig, or nowhere yet
 	declared  map[resource.Ref]place
 	made      map[string]made // what the values of each entry of secrets are
+	schedules schedules
 	resources []resource.Resource
 	notices   []string
 
@@ -101,6 +102,7 @@ func (b *builder) load() {
 	manifests := b.readManifests()
 	b.chooseCluster(len(b.file.Workloads)+len(b.file.Secrets)+len(manifests) > 0)
 	b.makeSecrets()
+	b.readSchedules()
 	b.addWorkloads(manifests)
 	b.addCloud()
 	b.addSecrets()

@@ -193,7 +193,8 @@ func (b *builder) addManifests(manifests []manifest) {
 			continue
 		}
 		sum := sha256.Sum256([]byte(o.Ref().String()))
-		from := origin{entry: "manifests." + hex.EncodeToString(sum[:5]), path: m.path, at: m.at, handling: h}
+		at := b.manifestSchedule(m, o)
+		from := origin{entry: "manifests." + hex.EncodeToString(sum[:5]), path: m.path, at: m.at, handling: h, schedule: at}
 		b.add(b.object(o, from), m.at, m.path)
 	}
 }

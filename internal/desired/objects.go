@@ -3,6 +3,7 @@ package desired
 import (
 	"maps"
 
+	"recsysd.dev/recsysd/internal/desired/schedule"
 	"recsysd.dev/recsysd/internal/resource"
 )
 
@@ -12,6 +13,7 @@ type origin struct {
 	path     string
 	at       place
 	handling handling
+	schedule schedule.Schedule // when what can sleep is awake
 }
 
 // object makes a resource of a Kubernetes object: marked as the stack's, and handled as its origin says.
@@ -36,6 +38,9 @@ func (b *builder) object(o object, from origin) resource.Resource {
 		}
 		annotations[annotationProtect] = "true"
 		meta["annotations"] = annotations
+	}
+	if o.Rest() != nil {
+		o = o.WithRest(b.rest(from.schedule))
 	}
 	r := resource.Of(o)
 	r.Shared = o.IfAbsent

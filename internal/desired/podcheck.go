@@ -120,7 +120,7 @@ func (b *builder) annotations(m manifest, plain map[string]any) (h handling) {
 		return h
 	}
 	const prefix = "recsysd.dev/"
-	known := []string{prefix + "protect", prefix + "adopt", prefix + "suspend", prefix + "mode"}
+	known := []string{prefix + "protect", prefix + "adopt", prefix + "suspend", prefix + "mode", annotationAwake}
 	for _, f := range have.fields {
 		if !strings.HasPrefix(f.key, prefix) {
 			continue
@@ -144,7 +144,8 @@ func (b *builder) annotations(m manifest, plain map[string]any) (h handling) {
 		case prefix + "mode":
 			choose("apply", "observe")
 			h.Mode = f.value.text
-		case annotationUnprotected, annotationGenerated, annotationApplied:
+		case annotationAwake: // judged with the schedule that it is part of
+		case annotationUnprotected, annotationGenerated, annotationApplied, annotationAsleep, annotationAwakeUntil, annotationAsleepUntil:
 			b.p.add(f.at, path, "written by recsysd alone; it is never taken from a manifest")
 		default:
 			b.p.add(f.at, path, "unknown annotation%s", suggest(f.key, known))

@@ -48,6 +48,9 @@ func schemaOf(t reflect.Type, enum string) schema {
 		if t.Kind() == reflect.Map {
 			return schema{"anyOf": []schema{text, {"type": "object", "additionalProperties": schemaOf(t.Elem(), "")}}}
 		}
+		if t.Kind() == reflect.Slice {
+			return schema{"anyOf": []schema{text, {"type": "array", "items": schemaOf(t.Elem(), "")}}}
+		}
 		return text
 	}
 	switch t.Kind() {

@@ -6,6 +6,7 @@ import (
 	"maps"
 	"slices"
 
+	"recsysd.dev/recsysd/internal/desired/schedule"
 	"recsysd.dev/recsysd/internal/desired/workload"
 	"recsysd.dev/recsysd/internal/drivers/bucket"
 	"recsysd.dev/recsysd/internal/drivers/cluster"
@@ -48,6 +49,9 @@ const (
 	annotationUnprotected = kube.AnnotationUnprotected
 	annotationGenerated   = kube.AnnotationGenerated
 	annotationApplied     = kube.AnnotationApplied
+	annotationAsleep      = kube.AnnotationAsleep
+	annotationAwakeUntil  = kube.AnnotationAwakeUntil
+	annotationAsleepUntil = kube.AnnotationAsleepUntil
 	annotationSecret      = kube.AnnotationSecret
 )
 
@@ -81,6 +85,8 @@ type file struct {
 	Vars       map[string]string `yaml:"vars" doc:"Texts for ${key} in values of this file, beside ${project}, ${region}, ${name} and ${environment}. $${ stands for the characters themselves."`
 	Mode       string            `yaml:"mode" enum:"apply,observe" doc:"apply, the default, or observe: differences are reported and nothing is written."`
 	Protect    *bool             `yaml:"protect" doc:"Whether what holds data may not go; true by default. A resource may say otherwise."`
+
+	Schedule *schedule.Settings `yaml:"schedule" doc:"When the pods of workloads and of manifests are awake; at other times they cost nothing. Without it they always are."`
 
 	Cloud cloud `yaml:",inline"`
 
@@ -184,8 +190,9 @@ func (s section) keys() []string { return slices.Sorted(maps.Keys(s.entries)) }
 
 // workloadEntry is one workload. The keys of later versions (expose, schedule) are unknown until they do something.
 type workloadEntry struct {
-	Handling handling          `yaml:",inline"`
-	Workload workload.Workload `yaml:",inline"`
+	Handling handling           `yaml:",inline"`
+	Workload workload.Workload  `yaml:",inline"`
+	Schedule *schedule.Settings `yaml:"schedule" doc:"When its pods are awake; what it leaves out is the stack's. {awake: always} never sleeps."`
 }
 
 // secretEntry is one Secret, from one of three sources.

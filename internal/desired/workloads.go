@@ -22,7 +22,7 @@ func (b *builder) addWorkloads(manifests []manifest) {
 		b.grantRoles(name)
 		b.ran(name, setting.Image)
 		objects := e.Workload.Objects(setting)
-		from := origin{entry: path, path: path, at: b.at(path), handling: e.Handling}
+		from := origin{entry: path, path: path, at: b.at(path), handling: e.Handling, schedule: b.schedules.workloads[name]}
 		for i, m := range objects {
 			o := object{Manifest: m, Cluster: b.cluster, Images: imagesOf(m, setting.Image, b.chosen[path])}
 			last := i == len(objects)-1 // what runs the pods

@@ -80,20 +80,22 @@ func (s Schedule) horizon(day date) date {
 // period is a time in which it is awake.
 type period struct{ begin, end time.Time }
 
-// periods are those of the windows that begin on a day, less the days on which it stays asleep, in order.
+// periods are those of the windows that begin on a day, in order. Of a day on which it stays asleep there are none, and what reaches
+// into one from the day before ends at midnight.
 func (s Schedule) periods(day date) []period {
+	if s.excepted(day) {
+		return nil
+	}
 	var all []period
 	for _, w := range s.weekly {
 		if w.day != day.weekday() {
 			continue
 		}
-		parts := []period{{first(s.zone, day, w.begin), over(s.zone, day, w.end)}}
-		for _, d := range []date{day, day + 1} { // no window reaches further
-			if s.excepted(d) {
-				parts = without(parts, period{first(s.zone, d, 0), first(s.zone, d+1, 0)})
-			}
+		p := period{first(s.zone, day, w.begin), over(s.zone, day, w.end)}
+		if midnight := first(s.zone, day+1, 0); s.excepted(day+1) && midnight.Before(p.end) { // no window reaches further
+			p.end = midnight
 		}
-		all = append(all, parts...)
+		all = append(all, p)
 	}
 	all = slices.DeleteFunc(all, func(p period) bool { return !p.begin.Before(p.end) }) // the clock jumped over it
 	slices.SortFunc(all, func(a, b period) int { return a.begin.Compare(b.begin) })
@@ -102,32 +104,4 @@ func (s Schedule) periods(day date) []period {
 
 func (s Schedule) excepted(d date) bool {
 	return slices.ContainsFunc(s.except, func(e span) bool { return e.first <= d && d <= e.last })
-}
-
-// without cuts a time out of periods. What is empty is left out.
-func without(all []period, cut period) []period {
-	var left []period
-	for _, p := range all {
-		if before := (period{p.begin, earlier(p.end, cut.begin)}); before.begin.Before(before.end) {
-			left = append(left, before)
-		}
-		if after := (period{later(p.begin, cut.end), p.end}); after.begin.Before(after.end) {
-			left = append(left, after)
-		}
-	}
-	return left
-}
-
-func earlier(a, b time.Time) time.Time {
-	if b.Before(a) {
-		return b
-	}
-	return a
-}
-
-func later(a, b time.Time) time.Time {
-	if b.After(a) {
-		return b
-	}
-	return a
 }

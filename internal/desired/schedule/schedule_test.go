@@ -2,6 +2,7 @@ package schedule
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -62,7 +63,7 @@ func (w *walk) windows(days string, begin, end int, asleep ...string) {
 	const day = 24 * 60
 	for d := w.shown[0]/day - 1; d <= w.shown[len(w.shown)-1]/day; d++ {
 		date := time.Unix(int64(d)*day*60, 0).UTC()
-		if !strings.Contains(days, date.Format("Mon")) {
+		if !strings.Contains(days, date.Format("Mon")) || slices.Contains(asleep, date.Format(time.DateOnly)) {
 			continue
 		}
 		for i := w.first(d*day + begin); i < w.after(d*day+end); i++ {

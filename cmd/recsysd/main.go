@@ -91,7 +91,7 @@ func (p *program) root() *cobra.Command {
 	root.SetVersionTemplate("recsysd {{.Version}}\n")
 	root.AddCommand(
 		p.runCommand(), p.demoCommand(), p.planCommand(), p.applyCommand(), p.destroyCommand(), p.checkCommand(),
-		p.outputCommand(), p.statusCommand(), p.historyCommand(), p.driftCommand(), p.syncCommand(), p.suspendCommand(),
+		p.outputCommand(), p.statusCommand(), p.historyCommand(), p.driftCommand(), p.syncCommand(), p.wakeCommand(), p.sleepCommand(), p.suspendCommand(),
 		p.resumeCommand(), p.importCommand(), p.schemaCommand(), p.versionCommand(),
 	)
 	return root

@@ -50,6 +50,11 @@ func (c Client) Resume(ctx context.Context, stack, ref string) error {
 	return c.Call(ctx, http.MethodPost, "/v1/resume", stack, order{Ref: ref}, nil)
 }
 
+// Rest implements Daemon.
+func (c Client) Rest(ctx context.Context, stack string, o Rest) (done []Rested, err error) {
+	return done, c.Call(ctx, http.MethodPost, "/v1/rest", stack, o, &done)
+}
+
 // Call sends one request, in as its JSON body if it is not nil, and decodes the answer into out unless that is nil.
 func (c Client) Call(ctx context.Context, method, path, stack string, in, out any) error {
 	body, err := json.Marshal(in)

@@ -6,6 +6,7 @@ import (
 	"context"
 	"errors"
 	"net/http"
+	"time"
 
 	"recsysd.dev/recsysd/internal/view"
 )
@@ -21,6 +22,23 @@ type Daemon interface {
 	// Suspend leaves a stack, or with ref (KIND/NAME) one resource of it, alone until Resume. It is kept over restarts.
 	Suspend(ctx context.Context, stack, ref, reason string) error
 	Resume(ctx context.Context, stack, ref string) error
+	// Rest wakes a workload and what it uses, or puts it and what uses it to sleep, whatever their schedules say, and returns what was said
+	// of each resource. The pass that follows it is waited for, not the pods. It is kept over restarts.
+	Rest(ctx context.Context, stack string, o Rest) ([]Rested, error)
+}
+
+// Rest is an order to wake or to sleep.
+type Rest struct {
+	Workload string        `json:"workload"` // its key in the stack file, or KIND/NAME
+	Asleep   bool          `json:"asleep"`
+	For      time.Duration `json:"for"` // 0: until the schedule says otherwise
+}
+
+// Rested is what an order came to for one resource.
+type Rested struct {
+	Kind string `json:"kind"`
+	Name string `json:"name"`
+	Rest string `json:"rest"` // such as: awake until …, by hand
 }
 
 // Sync is what one pass may do that others may not.

@@ -57,6 +57,11 @@ func (f *fake) Suspend(_ context.Context, stack, ref, reason string) error {
 	return nil
 }
 
+func (f *fake) Rest(_ context.Context, stack string, o Rest) ([]Rested, error) {
+	f.note("rest %s %s %v %s", stack, o.Workload, o.Asleep, o.For)
+	return []Rested{{Kind: "Deployment", Name: "recsys/api", Rest: "awake"}}, nil
+}
+
 func (f *fake) Resume(_ context.Context, stack, ref string) error {
 	f.note("resume %s %s", stack, ref)
 	return nil
@@ -98,7 +103,10 @@ func TestQuestionsAndOrdersArrive(t *testing.T) {
 	if err := c.Resume(ctx, "recsys", ""); err != nil {
 		t.Error(err)
 	}
-	want := []string{"sync recsys true 5", "sync  false 0", "suspend recsys Deployment/recsys/api a & b?", "resume recsys "}
+	if done, err := c.Rest(ctx, "recsys", Rest{Workload: "api", Asleep: true, For: time.Hour}); err != nil || len(done) != 1 || done[0].Name != "recsys/api" {
+		t.Errorf("rest: %+v, %v", done, err)
+	}
+	want := []string{"sync recsys true 5", "sync  false 0", "suspend recsys Deployment/recsys/api a & b?", "resume recsys ", "rest recsys api true 1h0m0s"}
 	if strings.Join(f.asked, "|") != strings.Join(want, "|") {
 		t.Errorf("orders must arrive as they were given:\n got %q\nwant %q", f.asked, want)
 	}

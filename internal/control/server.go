@@ -22,6 +22,12 @@ func Handler(d Daemon) *http.ServeMux {
 		}
 		return struct{}{}, d.Suspend(r.Context(), stack(r), o.Ref, o.Reason)
 	})
+	handle(mux, "POST /v1/rest", func(r *http.Request, o Rest) (any, error) {
+		if o.Workload == "" || o.For < 0 {
+			return nil, fmt.Errorf("%w: name a workload, and a time above zero", ErrInvalid)
+		}
+		return d.Rest(r.Context(), stack(r), o)
+	})
 	handle(mux, "POST /v1/resume", func(r *http.Request, o order) (any, error) {
 		return struct{}{}, d.Resume(r.Context(), stack(r), o.Ref)
 	})

@@ -32,6 +32,7 @@ type PlanStep struct {
 
 	differs  bool
 	recreate map[string]bool // fields that cannot change in place
+	asleep   bool            // it sleeps, as it should
 }
 
 // Delta is a price before and after a step.
@@ -74,6 +75,7 @@ func PlanOf(p reconcile.Pass) Plan {
 		step := PlanStep{
 			Kind: s.Ref.Kind, Name: s.Ref.Name, Verb: string(s.Verb), Why: s.Why, Drift: changes(s.Drift),
 			Holds: string(s.Held), differs: s.Differs(), recreate: map[string]bool{},
+			asleep: s.Verb == plan.Keep && s.Rest != nil && s.Rest.Asleep,
 		}
 		for _, c := range s.Drift {
 			step.recreate[c.Field] = c.Recreate
@@ -100,6 +102,9 @@ func (v Plan) Text(w io.Writer, p Paint) error {
 	todo := false
 	for _, s := range v.Steps {
 		verb := verbs[plan.Verb(s.Verb)]
+		if s.asleep {
+			fmt.Fprintf(&b, "%s\n", p.as(faint, fmt.Sprintf("  asleep   %s/%s  %s", s.Kind, plain(s.Name), plain(s.Why))))
+		}
 		if verb.sign == "" {
 			continue
 		}

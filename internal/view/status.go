@@ -46,6 +46,8 @@ type ResourceStatus struct {
 	Drift  int            `json:"drift"`  // fields
 	Held   string         `json:"held"`   // the reason, or ""
 	Detail string         `json:"detail"` // what it is doing, or what is wrong with it
+	Asleep bool           `json:"asleep"`
+	Until  *time.Time     `json:"until"` // when it next turns, by schedule or by hand; null if it does not
 }
 
 // StackOf shows a stack by its last pass; a nil pass is a stack before its first. lastConverged may be zero.
@@ -78,12 +80,27 @@ func StackOf(name string, p *reconcile.Pass, lastConverged time.Time) StackStatu
 		if s.Verb == plan.Hold {
 			r.Held = s.Why
 		}
+		r.rest(o)
 		if i < len(p.Results) && p.Results[i].Err != nil {
 			r.Detail = strings.TrimPrefix(r.Detail+"; "+p.Results[i].Err.Error(), "; ")
 		}
 		v.Resources = append(v.Resources, r)
 	}
 	return v
+}
+
+// rest says whether the resource sleeps, and until when it does or does not.
+func (r *ResourceStatus) rest(o resource.Observation) {
+	r.Asleep = o.Asleep
+	if o.Rest == nil || o.Turn() != "" {
+		return // that it is to turn is told by its step
+	}
+	if *o.Rest != (resource.Rest{}) {
+		r.Detail = strings.TrimSuffix(o.Rest.String()+"; "+r.Detail, "; ")
+	}
+	if !o.Rest.Until.IsZero() {
+		r.Until = &o.Rest.Until
+	}
 }
 
 // Outputs is what a stack is used by: an endpoint, a URL, a path, an address, each under the entry of the stack file that it belongs to.

@@ -9,7 +9,6 @@ import (
 	"strings"
 	"unicode"
 
-	"github.com/go-git/go-git/v5/plumbing"
 	"go.yaml.in/yaml/v4"
 )
 
@@ -107,15 +106,15 @@ func (s Stack) validate(complain func(key, format string, args ...any)) {
 	}
 }
 
-// validate refuses what could not stand in a commit, or name a branch.
+// validate refuses what could not stand in a commit, and what is not built yet.
 func (u ImageUpdates) validate(complain func(key, format string, args ...any)) {
 	for _, t := range []struct{ key, value string }{{"name", u.Author.Name}, {"email", u.Author.Email}} {
 		if t.value == "" || strings.ContainsAny(t.value, "<>") || strings.ContainsFunc(t.value, unicode.IsControl) {
 			complain("imageUpdates.author."+t.key, "%q cannot stand on a commit", t.value)
 		}
 	}
-	if u.Push != "" && plumbing.NewBranchReferenceName(u.Push).Validate() != nil {
-		complain("imageUpdates.push", "%q is not the name of a branch", u.Push)
+	if u.Push != "" {
+		complain("imageUpdates.push", "new tags cannot be written into Git yet; without it they run directly")
 	}
 }
 

@@ -83,8 +83,7 @@ type builder struct {
 
 	chosen   map[string]*image.Choice // by the path of the workload whose image has a policy
 	followed []Followed
-	raw      map[string]*value // the tags of workloads as they were written, before their variables were replaced
-	until    time.Time         // the earliest moment at which another reading may come to something else
+	until    time.Time // the earliest moment at which another reading may come to something else
 
 	manifestBytes int // read so far
 }
@@ -133,7 +132,6 @@ func (b *builder) read() bool {
 	if !b.identify() {
 		return false
 	}
-	b.raw = rawTags(b.top)
 	vars := &variables{top: b.top, environment: b.options.Environment, p: &b.p, known: map[string]string{}}
 	vars.checkNames()
 	vars.expandAll(b.top, "")

@@ -78,7 +78,7 @@ func (b *builder) choice(i workload.Image, path, full string, from image.Reposit
 		b.followed = append(b.followed, Followed{strings.TrimPrefix(path, "workloads."), i.Tag, choice})
 		return nil
 	case i.Tag != "" && !b.options.Offline:
-		b.p.add(b.at(tag), tag, "a tag beside a policy is written by the daemon, and imageUpdates.push in its configuration does not ask for that; remove the tag")
+		b.p.add(b.at(tag), tag, "the policy finds the tag; remove one of the two")
 		return nil
 	case i.Tag != "":
 		return nil

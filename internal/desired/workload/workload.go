@@ -45,7 +45,7 @@ type Image struct {
 	Reference string `yaml:"-"`
 	Registry  string `yaml:"registry" doc:"Key of one of the stack's registries."`
 	Name      string `yaml:"name" doc:"Name of the image in it."`
-	Tag       string `yaml:"tag" doc:"Tag of the image; a new one rolls the pods. With policy or newest: the tag that Git names now, where the daemon writes new ones back."`
+	Tag       string `yaml:"tag" doc:"Tag of the image; a new one rolls the pods. Without it, policy or newest chooses one."`
 	Policy    string `yaml:"policy" doc:"The newest tag whose version is in this range runs, such as ^1.0. Pre-releases only if the range names one, such as ^1.0-0."`
 	Newest    string `yaml:"newest" doc:"The tag uploaded last of those that this regular expression (RE2) matches as a whole runs."`
 }

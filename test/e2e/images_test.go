@@ -66,7 +66,7 @@ func (w *world) stays(why string) {
 	before := w.deployed()
 	generation := w.kubectl("get", "deployment", "api", "-o", "jsonpath={.metadata.generation}")
 	for range 3 {
-		if _, err := w.recsysd("sync", w.stack); err != nil && !strings.Contains(err.Error(), "observed") {
+		if _, err := w.recsysd("sync", w.stack); err != nil && !w.away {
 			w.Fatal(err)
 		}
 	}
@@ -122,7 +122,9 @@ func TestImagePushRolls(t *testing.T) {
 	w.forgets(t, "the registry may not be listed")
 	w.google.Heal()
 	w.google.Fail("artifactregistry", codes.Unavailable, "down", gcptest.Forever)
+	w.away = true
 	w.stays("the registry is away")
+	w.away = false
 	w.google.Heal()
 
 	w.kubectl("set", "image", "deployment/api", "api=us-central1-docker.pkg.dev/acme/images/recsys-api:v1.9.9")

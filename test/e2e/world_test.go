@@ -26,6 +26,7 @@ type world struct {
 	repo   *gittest.Repo
 	poll   string // how often Git is asked
 	level  string // of the log
+	away   bool   // something of the world is away: passes do not succeed
 	config string
 	daemon *daemon
 }

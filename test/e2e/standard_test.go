@@ -2,6 +2,7 @@ package e2e_test
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -109,6 +110,7 @@ func (w *world) changesOfPools(stack string) string {
 		for _, call := range w.google.Writes() {
 			calls = append(calls, call.Method)
 		}
+		slices.Sort(calls) // of three resources none comes before another
 		if got := strings.Join(calls, " "); got != c.call {
 			w.Errorf("%s: want %s, have %s", c.what, c.call, got)
 		}

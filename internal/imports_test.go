@@ -68,7 +68,7 @@ var edges = []struct{ from, to, reason string }{
 }
 
 // kinds are the rooms that internal/drivers/<kind> stands for.
-var kinds = map[string]bool{"cluster": true, "nodepool": true, "bucket": true, "registry": true, "network": true, "identity": true, "kube": true}
+var kinds = map[string]bool{"cluster": true, "nodepool": true, "bucket": true, "registry": true, "network": true, "leftover": true, "identity": true, "kube": true}
 
 func TestImportsRunOneWay(t *testing.T) {
 	for _, p := range list(t, "./...") {

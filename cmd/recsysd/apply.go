@@ -80,6 +80,13 @@ func (p *program) converge(ctx context.Context, o *once, single bool, timeout ti
 	if err := o.Run(running, nil); err != nil && running.Err() == nil {
 		return err
 	}
+	if o.Destroy {
+		for _, n := range last.Plan.Notices { // what clusters have left behind, above all
+			if _, err := fmt.Fprintf(p.out, "notice: %s\n", n); err != nil {
+				return err
+			}
+		}
+	}
 	switch {
 	case o.Destroy && removed(last):
 		_, err := fmt.Fprintf(p.out, "%s is gone\n", o.Stack)

@@ -18,6 +18,7 @@ import (
 	"recsysd.dev/recsysd/internal/drivers/gcp/gke"
 	"recsysd.dev/recsysd/internal/drivers/identity"
 	"recsysd.dev/recsysd/internal/drivers/kube"
+	"recsysd.dev/recsysd/internal/drivers/leftover"
 	"recsysd.dev/recsysd/internal/drivers/network"
 	"recsysd.dev/recsysd/internal/drivers/nodepool"
 	"recsysd.dev/recsysd/internal/drivers/registry"
@@ -98,6 +99,12 @@ func Kinds(ctx context.Context, c Config) (Set, error) {
 		return Set{}, errors.Join(fmt.Errorf("networks: %w", err), set.Close())
 	}
 	set.Tags = registries.Tags
+	watched, err := leftover.Watch(ctx, clusters, c.GCP, func(s cluster.Spec) leftover.Cluster {
+		return leftover.Cluster{Name: s.Name, Location: s.Location, ID: s.ID()}
+	})
+	if err != nil {
+		return Set{}, errors.Join(fmt.Errorf("clusters: %w", err), set.Close())
+	}
 	access := clusters.Access
 	if c.Kubeconfig != "" {
 		access = kubeconfig(c.Kubeconfig, c.Context, c.GCP.UserAgent)
@@ -108,7 +115,7 @@ func Kinds(ctx context.Context, c Config) (Set, error) {
 	set.close = append(set.close, func() error { objects.Close(); return nil })
 	set.Kinds = []resource.Kind{
 		resource.NewKind("network", networks),
-		resource.NewKind("cluster", clusters),
+		resource.NewKind("cluster", watched),
 		resource.NewKind("nodepool", nodepool.New(service, c.Stack)),
 		resource.NewKind("bucket", buckets),
 		resource.NewKind("registry", registries),

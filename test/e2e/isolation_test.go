@@ -8,9 +8,11 @@ import (
 
 	"cloud.google.com/go/artifactregistry/apiv1/artifactregistrypb"
 	"cloud.google.com/go/container/apiv1/containerpb"
+	"google.golang.org/api/compute/v1"
 	storagev1 "google.golang.org/api/storage/v1"
 
 	"recsysd.dev/recsysd/internal/drivers/kube/kubetest"
+	"recsysd.dev/recsysd/internal/drivers/leftover"
 )
 
 // Two stacks live in one project and one cluster: neither lists, changes or prunes what is the other's.
@@ -148,6 +150,10 @@ func TestPlanAndDestroy(t *testing.T) {
 	if out, err := w.recsysd("destroy", "--yes", "another-stack"); exitStatus(err) != 2 {
 		t.Errorf("destroy under another name exits %d: %s", exitStatus(err), out)
 	}
+	w.google.Leave(&compute.Disk{
+		Name: "pvc-left", Zone: "us-central1-a", Type: "pd-balanced", SizeGb: 10,
+		Labels: map[string]string{"goog-gke-cluster-id-base32": leftover.Cluster{ID: w.google.Cluster(clusterName).GetId()}.Label()},
+	})
 	w.google.Forget()
 	out, err := w.recsysd("destroy", "--yes", w.stack, "--timeout", "60s")
 	if err != nil {
@@ -156,6 +162,9 @@ func TestPlanAndDestroy(t *testing.T) {
 	if w.google.Cluster(clusterName) != nil || w.google.Bucket(bucketName) != nil || w.google.Repository(registryName) != nil {
 		again, _ := w.recsysd("destroy", "--yes", "no")
 		t.Errorf("destroy left something:\n%s\nand would now:\n%s", out, again)
+	}
+	if want := "disk pvc-left (10 GiB pd-balanced in us-central1-a, $1.00 a month); what removes it: gcloud compute disks delete"; !strings.Contains(out, want) {
+		t.Errorf("destroy does not tell what the cluster has left behind:\n%s", out)
 	}
 	if w.google.Bucket("somebody-elses") == nil {
 		t.Error("destroy removed a bucket that is not the stack's")

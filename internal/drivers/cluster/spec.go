@@ -91,6 +91,14 @@ func (s Spec) Needs() []resource.Need {
 	return []resource.Need{{Ref: resource.Ref{Kind: networkKind, Name: path.Base(s.Network)}}}
 }
 
+// ID is Google's own of a live cluster, which no other ever has; "" of one that was not looked at.
+func (s Spec) ID() string {
+	if s.seen == nil {
+		return ""
+	}
+	return s.seen.id
+}
+
 // Lifetime is Stateful: the disks in it go with it.
 func (s Spec) Lifetime() resource.Lifetime { return resource.Stateful }
 

@@ -6,6 +6,7 @@ import (
 	"io/fs"
 	"path"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 
@@ -22,12 +23,13 @@ func (b *builder) kustomize(folder, at string) []manifest {
 	}
 	whole := place{file: file}
 	before := len(b.p.list)
-	out, err := build(&treeFS{tree: b.tree, p: &b.p}, folder)
+	seen := &treeFS{tree: b.tree, p: &b.p}
+	out, err := build(seen, folder)
 	if len(b.p.list) > before { // what a kustomization may not say, at its place
 		return nil
 	}
 	if err != nil {
-		b.p.add(whole, "", "%s", strings.TrimSpace(err.Error()))
+		b.p.add(whole, "", "%s", seen.silence(strings.TrimSpace(err.Error())))
 		return nil
 	}
 	if len(out) > maxBuilt {
@@ -95,6 +97,9 @@ type treeFS struct {
 	tree files
 	p    *problems // takes what is found in kustomizations: kustomize itself would not pass it on
 	read int
+
+	secretFiles []string // that a secretGenerator reads
+	secrets     []string // texts that may be its values
 }
 
 func (t *treeFS) name(p string) string {
@@ -164,6 +169,9 @@ func (t *treeFS) ReadFile(p string) ([]byte, error) {
 	if t.read += len(data); t.read > maxBuilt {
 		return nil, fmt.Errorf("the kustomization reads more than %d MiB", maxBuilt>>20)
 	}
+	if slices.Contains(t.secretFiles, t.name(p)) {
+		t.secrets = append(t.secrets, strings.Split(string(data), "\n")...)
+	}
 	for _, name := range kustomizationNames {
 		if path.Base(p) == name {
 			if !t.vet(t.name(p), data) {
@@ -198,11 +206,49 @@ func (t *treeFS) vet(name string, data []byte) bool {
 				t.vetEntries(v, key, path.Dir(name))
 			}
 		}
+		t.hear(doc.get("secretGenerator"), path.Dir(name))
 		for _, key := range []string{"patches", "patchesJson6902", "replacements", "configMapGenerator", "secretGenerator"} {
 			vetPaths(doc.get(key), key, t.p)
 		}
 	}
 	return len(t.p.list) == before
+}
+
+// hear notes what a secretGenerator makes values from: kustomize quotes in its errors what it cannot use.
+func (t *treeFS) hear(generators *value, folder string) {
+	if generators == nil {
+		return
+	}
+	for _, g := range generators.items {
+		for _, key := range []string{"literals", "envs", "env", "files"} {
+			v := g.get(key)
+			if v == nil {
+				continue
+			}
+			for _, item := range append(v.items, v) {
+				if key == "literals" {
+					t.secrets = append(t.secrets, item.text)
+				} else if _, file, named := strings.Cut(item.text, "="); named {
+					t.secretFiles = append(t.secretFiles, path.Join(folder, file))
+				} else {
+					t.secretFiles = append(t.secretFiles, path.Join(folder, item.text))
+				}
+			}
+		}
+	}
+}
+
+// silence takes out of an error what a secretGenerator makes values from.
+func (t *treeFS) silence(text string) string {
+	for _, s := range t.secrets {
+		_, value, _ := strings.Cut(s, "=")
+		for _, quoted := range []string{s, value} {
+			if quoted = strings.TrimSpace(quoted); len(quoted) > 3 {
+				text = strings.ReplaceAll(text, quoted, "(secret)")
+			}
+		}
+	}
+	return text
 }
 
 // vetEntries refuses entries that are not in the tree. What looks like a remote is refused even if it is: kustomize looks at the

@@ -176,6 +176,7 @@ func (b *builder) addManifests(manifests []manifest) {
 		if !b.checkManifest(m) {
 			continue
 		}
+		b.tellPlainSecret(m)
 		h := b.annotations(m, plain[i])
 		delete(plain[i], "status")
 		meta := plain[i]["metadata"].(map[string]any)

@@ -17,6 +17,10 @@ func (b *builder) checkManifest(m manifest) bool {
 			return false
 		}
 	}
+	if sops := m.tree.get("sops"); sops != nil {
+		bad(sops.at, "sops", "manifests are not decrypted; name the file as fromFile of an entry of secrets, with its keys and values alone")
+		return false
+	}
 	meta := m.tree.get("metadata")
 	switch {
 	case meta == nil || meta.kind != mapping:

@@ -386,3 +386,10 @@ func (b *builder) addSecrets() {
 		b.add(b.object(o, from), from.at, path)
 	}
 }
+
+// tellPlainSecret tells of values that everybody can read who reads the repository; base64 hides nothing.
+func (b *builder) tellPlainSecret(m manifest) {
+	if m.kind() == "Secret" && m.text("apiVersion") == "v1" && len(m.tree.get("data").keys())+len(m.tree.get("stringData").keys()) > 0 {
+		b.notice(m.at, "Secret "+m.name()+" has its values in Git, where all can read them who read the repository; secrets takes encrypted files")
+	}
+}

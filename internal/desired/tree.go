@@ -234,7 +234,7 @@ func (v *value) plain(p *problems, path string) any {
 	n := yaml.Node{Kind: yaml.ScalarNode, Tag: v.tag, Value: v.text}
 	var out any
 	if err := n.Load(&out); err != nil {
-		p.add(v.at, path, "%s is not a value of the type %s", v.text, v.tag)
+		p.add(v.at, path, "not a value of the type %s", v.tag) // which value is not told: it may be a Secret's
 		return nil
 	}
 	switch x := out.(type) {

@@ -263,7 +263,7 @@ func (l *look) report(m mapping, want Object, live *item, p *prediction) *resour
 			r.Notices = append(r.Notices, p.notice)
 		}
 		if want.Awaits != "" {
-			r.Notices = append(r.Notices, fmt.Sprintf("%s keeps the values that it has: %s", want, want.Awaits))
+			r.Notices = append(r.Notices, "keeps the values that it has: "+want.Awaits)
 		}
 	}
 	return r

@@ -1,6 +1,7 @@
 package desired
 
 import (
+	"encoding/base64"
 	"slices"
 	"strings"
 
@@ -57,7 +58,32 @@ func (b *builder) checkManifest(m manifest) bool {
 		}
 	}
 	m.checkPod(bad)
+	m.checkSecret(bad)
 	return true
+}
+
+// checkSecret wants texts for values, as the API server does, and repeats none.
+func (m manifest) checkSecret(bad func(at place, path, format string, args ...any)) {
+	if m.kind() != "Secret" || m.text("apiVersion") != "v1" {
+		return
+	}
+	for _, part := range []string{"data", "stringData"} {
+		for _, f := range m.tree.get(part).all() {
+			encoded := part == "data"
+			switch {
+			case f.value.null():
+			case f.value.kind != scalar || f.value.tag != "!!str":
+				bad(f.value.at, part+"."+f.key, "must be text; put it in quotes")
+			case encoded && !isBase64(f.value.text):
+				bad(f.value.at, part+"."+f.key, "is not base64; a value as it is belongs into stringData")
+			}
+		}
+	}
+}
+
+func isBase64(text string) bool {
+	_, err := base64.StdEncoding.DecodeString(text)
+	return err == nil
 }
 
 // checkPod judges the pod that an object starts, if it does.

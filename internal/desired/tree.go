@@ -56,6 +56,14 @@ func (v *value) field(key string) *field {
 	return nil
 }
 
+// all are the fields of a mapping; none of anything else.
+func (v *value) all() []*field {
+	if v == nil {
+		return nil
+	}
+	return v.fields
+}
+
 // get is the value of a key of a mapping, or nil.
 func (v *value) get(key string) *value {
 	if f := v.field(key); f != nil {

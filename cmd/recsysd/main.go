@@ -92,7 +92,7 @@ func (p *program) root() *cobra.Command {
 	root.AddCommand(
 		p.runCommand(), p.demoCommand(), p.planCommand(), p.applyCommand(), p.destroyCommand(), p.checkCommand(),
 		p.outputCommand(), p.statusCommand(), p.historyCommand(), p.driftCommand(), p.syncCommand(), p.wakeCommand(), p.sleepCommand(), p.suspendCommand(),
-		p.resumeCommand(), p.importCommand(), p.schemaCommand(), p.versionCommand(),
+		p.resumeCommand(), p.importCommand(), p.doctorCommand(), p.bootstrapCommand(), p.schemaCommand(), p.versionCommand(),
 	)
 	return root
 }

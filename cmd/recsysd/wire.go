@@ -32,7 +32,12 @@ type hooks struct {
 
 // real is the world of Google Cloud and Kubernetes.
 func real(ctx context.Context, c *config.Config, s config.Stack, h hooks) (drivers.Set, error) {
-	return drivers.Kinds(ctx, drivers.Config{
+	return drivers.Kinds(ctx, driversConfig(c, s, h))
+}
+
+// driversConfig is what the kinds of a stack are made from.
+func driversConfig(c *config.Config, s config.Stack, h hooks) drivers.Config {
+	return drivers.Config{
 		GCP: gcp.Config{
 			Project: s.Project, Endpoints: c.GCP.Endpoints.Map(), Insecure: c.GCP.Insecure,
 			AccessTokenFile: c.GCP.AccessTokenFile, Impersonate: s.Impersonate, Observe: h.request,
@@ -40,7 +45,7 @@ func real(ctx context.Context, c *config.Config, s config.Stack, h hooks) (drive
 		},
 		Stack: s.Name, Kubeconfig: s.Kubernetes.Kubeconfig, Context: s.Kubernetes.Context,
 		UndoManagers: c.UndoManagers, Width: s.Width, Changed: h.changed, SecretRefresh: time.Duration(s.Secrets.Refresh),
-	})
+	}
 }
 
 // settings are the numbers that the engine runs by.

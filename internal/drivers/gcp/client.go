@@ -26,6 +26,7 @@ const (
 	Storage          = "storage"
 	ResourceManager  = "resourcemanager"
 	IAM              = "iam"
+	ServiceUsage     = "serviceusage"
 	SecretManager    = "secretmanager"
 	Compute          = "compute"
 )

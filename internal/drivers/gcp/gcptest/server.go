@@ -61,6 +61,8 @@ type Server struct {
 	pageSize   int                         // of listings of buckets and objects; 0: Google's own
 	accounts   map[string]*account         // by e-mail
 	accountLag time.Duration               // until a new account is known everywhere
+	disabled   map[string]bool             // services that are off, by their DNS names
+	denied     map[string]bool             // permissions that the caller lacks: P on the project, BUCKET:P on a bucket
 	pool       bool                        // the project has a workload identity pool: since the first cluster runs, for ever
 
 	vpc *vpc // Compute Engine
@@ -79,6 +81,7 @@ func New(o Options) (*Server, error) {
 		clusters: map[string]*cluster{}, clusterOp: map[string]*clusterOp{},
 		repos: map[string]*repository{}, repoOps: map[string]*repoOp{},
 		buckets:  map[string]*bucket{},
+		disabled: map[string]bool{}, denied: map[string]bool{},
 		secrets:  map[string][]*secretVersion{},
 		accounts: map[string]*account{},
 		endpoint: "192.0.2.1", vpc: newVPC(),
@@ -107,6 +110,8 @@ func New(o Options) (*Server, error) {
 	s.serveStorage(mux)
 	s.serveProjects(mux)
 	s.serveCompute(mux)
+	s.servePermissions(mux)
+	s.serveServices(mux)
 	s.serveSecrets(mux)
 	s.serveAccounts(mux)
 	s.web = &http.Server{Handler: s.authorizeHTTP(mux), ReadHeaderTimeout: 10 * time.Second}
@@ -140,6 +145,7 @@ func (s *Server) Endpoints() map[string]string {
 		gcp.Storage:          "http://" + s.webAddr + "/storage/v1/",
 		gcp.ResourceManager:  "http://" + s.webAddr + "/",
 		gcp.Compute:          "http://" + s.webAddr + "/compute/v1/",
+		gcp.ServiceUsage:     "http://" + s.webAddr + "/",
 		gcp.SecretManager:    "http://" + s.webAddr + "/secretmanager/",
 		gcp.IAM:              "http://" + s.webAddr + "/iam/",
 	}

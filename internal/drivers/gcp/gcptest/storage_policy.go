@@ -142,10 +142,12 @@ func normalBindings(in []*storagev1.PolicyBindings) []*storagev1.PolicyBindings 
 
 // testPermissions grants everything: what a test forbids is a fault.
 func (s *Server) testPermissions(r *http.Request, _ []byte) (any, error) {
-	if _, err := s.find(r, "storage.buckets.get"); err != nil {
+	b, err := s.find(r, "storage.buckets.get")
+	if err != nil {
 		return nil, err
 	}
-	return &storagev1.TestIamPermissionsResponse{Kind: "storage#testIamPermissionsResponse", Permissions: r.URL.Query()["permissions"]}, nil
+	has := slices.DeleteFunc(r.URL.Query()["permissions"], func(p string) bool { return s.denied[b.raw.Name+":"+p] })
+	return &storagev1.TestIamPermissionsResponse{Kind: "storage#testIamPermissionsResponse", Permissions: has}, nil
 }
 
 // EditPolicy changes a bucket's access policy as somebody else would.

@@ -8,6 +8,7 @@ import (
 	"k8s.io/client-go/rest"
 
 	"recsysd.dev/recsysd/internal/drivers/cluster"
+	"recsysd.dev/recsysd/internal/drivers/gcp/gke"
 	"recsysd.dev/recsysd/internal/resource"
 )
 
@@ -17,19 +18,28 @@ func Reach(ctx context.Context, c Config, in resource.Resource) (*rest.Config, e
 	if c.Kubeconfig != "" {
 		return kubeconfig(c.Kubeconfig, c.Context, c.GCP.UserAgent)(ctx, "")
 	}
-	clusters, err := cluster.New(ctx, c.GCP, c.Stack)
+	service, err := gke.Open(ctx, c.GCP)
 	if err != nil {
 		return nil, err
 	}
+	clusters, err := cluster.New(ctx, service, c.Stack)
+	if err != nil {
+		return nil, errors.Join(err, service.Close())
+	}
+	way, err := enter(ctx, clusters, in)
+	return way, errors.Join(err, service.Close())
+}
+
+// enter looks at the cluster, and takes the way that it shows.
+func enter(ctx context.Context, clusters *cluster.Driver, in resource.Resource) (*rest.Config, error) {
 	seen, err := resource.NewKind("cluster", clusters).Observe(ctx, []resource.Resource{in}, false)
 	switch {
 	case err != nil:
-		return nil, errors.Join(err, clusters.Close())
+		return nil, err
 	case len(seen.Found) == 0:
-		return nil, errors.Join(fmt.Errorf("%s does not exist: %w", in.Ref, resource.ErrUnavailable), clusters.Close())
+		return nil, fmt.Errorf("%s does not exist: %w", in.Ref, resource.ErrUnavailable)
 	case seen.Found[0].State == resource.Unknown:
-		return nil, errors.Join(errors.New(seen.Found[0].Detail), clusters.Close())
+		return nil, errors.New(seen.Found[0].Detail)
 	}
-	way, err := clusters.Access(ctx, in.Ref.Name)
-	return way, errors.Join(err, clusters.Close())
+	return clusters.Access(ctx, in.Ref.Name)
 }

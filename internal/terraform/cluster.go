@@ -26,6 +26,7 @@ func cluster(e *entry) {
 		}
 	}
 	e.maintenance()
+	e.place()
 	e.authorizedNetworks()
 	if c, ok := e.block("control_plane_endpoints_config"); ok {
 		if dns, ok := c.block("dns_endpoint_config"); ok {

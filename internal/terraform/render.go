@@ -40,6 +40,13 @@ func (m *mapping) node() *node {
 	return &node{Kind: yaml.MappingNode, Tag: "!!map", Content: m.content, Style: yaml.FlowStyle}
 }
 
+// block is the same with a line for each key.
+func (m *mapping) block() *node {
+	n := m.node()
+	n.Style = 0
+	return n
+}
+
 // text is a text as it is: what would pass for a variable of the stack file is none.
 func text(s string) *node {
 	return &node{Kind: yaml.ScalarNode, Tag: "!!str", Value: strings.ReplaceAll(s, "${", "$${")}
@@ -94,9 +101,7 @@ func (c *conversion) render() (string, error) {
 	for _, section := range order {
 		var entries mapping
 		for _, e := range c.entries[section] {
-			fields := e.fields.node()
-			fields.Style = 0
-			entries.set(e.key, fields)
+			entries.set(e.key, e.fields.block())
 			comments := []string{"# " + line(e.resource.Address())}
 			for _, comment := range e.comments {
 				comments = append(comments, "# "+comment)
@@ -104,14 +109,10 @@ func (c *conversion) render() (string, error) {
 			entries.content[len(entries.content)-2].HeadComment = strings.Join(comments, "\n")
 		}
 		if len(entries.content) > 0 {
-			n := entries.node()
-			n.Style = 0
-			top.set(section, n)
+			top.set(section, entries.block())
 		}
 	}
-	n := top.node()
-	n.Style = 0
-	b, err := yaml.Dump(n, yaml.WithV4Defaults())
+	b, err := yaml.Dump(top.block(), yaml.WithV4Defaults())
 	if err != nil {
 		return "", fmt.Errorf("write the stack file: %w", err)
 	}

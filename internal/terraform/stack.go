@@ -28,13 +28,16 @@ var converters = map[string]struct {
 	section string
 	convert func(*entry)
 }{
+	"google_compute_network":              {"networks", network},
 	"google_container_cluster":            {"clusters", cluster},
 	"google_storage_bucket":               {"buckets", bucket},
 	"google_artifact_registry_repository": {"registries", registry},
 }
 
-// parts are the types that belong to the entry of another resource.
-var parts = map[string]bool{}
+// parts belong to the entry of another resource, which stands before them: resources are taken in by type.
+var parts = map[string]func(*entry){
+	"google_compute_subnetwork": subnetwork,
+}
 
 // answered are types that need no entry, with what stands in their place.
 var answered = map[string]string{
@@ -45,6 +48,8 @@ var answered = map[string]string{
 	"google_service_account_key":                     "no key is needed, and none is made",
 	"google_storage_bucket_iam_member":               "a workload's storage grants it; what others were granted is left alone",
 	"google_artifact_registry_repository_iam_member": "a registry's readers; what others were granted is left alone",
+	"google_compute_router":                          "a network's nat makes its own; this one is left alone",
+	"google_compute_router_nat":                      "a network's nat makes its own; this one is left alone",
 	"google_secret_manager_secret":                   "secrets.fromSecretManager reads it",
 	"google_secret_manager_secret_version":           "secrets.fromSecretManager reads it",
 	"kubernetes_deployment":                          "write it as a workload, or keep it as a manifest",
@@ -52,7 +57,11 @@ var answered = map[string]string{
 }
 
 // known reports whether resources of a type can stand in a stack file.
-func known(kind string) bool { _, ok := converters[kind]; return ok || parts[kind] }
+func known(kind string) bool {
+	_, whole := converters[kind]
+	_, part := parts[kind]
+	return whole || part
+}
 
 var (
 	regionOK = regexp.MustCompile(`^[a-z]+-[a-z]+[0-9]+$`)
@@ -75,6 +84,7 @@ type entry struct {
 	resource Resource
 	key      string
 	fields   mapping
+	subnets  *mapping // of a network
 	comments []string
 	refused  bool
 }
@@ -124,8 +134,9 @@ func (id Identity) check() error {
 
 // convert takes in one resource.
 func (c *conversion) convert(r Resource) {
-	how, ok := converters[r.Type]
-	if !ok {
+	how, whole := converters[r.Type]
+	part := parts[r.Type]
+	if !whole && part == nil {
 		return
 	}
 	e := &entry{conversion: c, resource: r}
@@ -134,6 +145,10 @@ func (c *conversion) convert(r Resource) {
 	})
 	if p, ok := e.text("project"); ok && c.identity.Project != "" && p != c.identity.Project {
 		e.notice(r.Place, "%s: is in project %s, and a stack has one project; left out", r.Address(), line(p))
+		return
+	}
+	if part != nil {
+		part(e)
 		return
 	}
 	how.convert(e)

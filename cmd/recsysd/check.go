@@ -43,7 +43,16 @@ func loadFile(ctx context.Context, file string, o desired.Options) (*desired.Sta
 		return nil, err
 	}
 	o.Offline, o.Now = true, time.Now()
-	return desired.Load(r.Tree, source.Name(), o)
+	stack, err := desired.Load(r.Tree, source.Name(), o)
+	if err != nil {
+		return nil, err
+	}
+	for _, other := range desired.Neighbours(r.Tree, source.Name(), o) {
+		if same := desired.Sameness(stack, other); same != "" {
+			stack.Notices = append(stack.Notices, same)
+		}
+	}
+	return stack, nil
 }
 
 func (p *program) schemaCommand() *cobra.Command {

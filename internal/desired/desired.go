@@ -44,6 +44,7 @@ type Stack struct {
 	Until                 time.Time           // when the same files may want something else; zero: never
 	ProjectRoles          []ProjectRole       // wanted by workloads, and for the project's owner to give
 	Followed              []Followed          // images whose tags follow a policy
+	Keyless               []string            // workloads that Google gives access, as NAMESPACE/NAME
 }
 
 // Load reads the stack file at path in tree, and what it names. The error joins every mistake, each one line of the form
@@ -59,6 +60,7 @@ func Load(tree fs.FS, path string, o Options) (*Stack, error) {
 		Name: b.file.Name, Project: b.file.Project, Region: b.file.Region, Resources: b.resources, Notices: b.notices, Until: b.until,
 		ProjectRoles: b.projectRoles,
 		Followed:     b.followed,
+		Keyless:      b.keyless(),
 	}, nil
 }
 

@@ -1,0 +1,51 @@
+package desired_test
+
+import (
+	"strings"
+	"testing"
+	"testing/fstest"
+
+	"recsysd.dev/recsysd/internal/desired"
+)
+
+// TestSameness: what is one principal to Google is told, with what to change; what is not is not.
+func TestSameness(t *testing.T) {
+	const stack = `apiVersion: recsysd.dev/v1alpha1
+kind: Stack
+name: prod
+project: acme
+region: us-central1
+namespace: recsys
+clusters: {primary: {}}
+buckets: {data: {}}
+workloads:
+  api: {image: "nginx:1.27", cpu: 100m, memory: 64Mi, storage: [{bucket: data, access: read}]}
+`
+	cases := []struct {
+		reason, overlay string
+		same            bool
+	}{
+		{"another cluster of the project is no other identity", "name: staging", true},
+		{"another namespace is", "name: staging\nnamespace: staging", false},
+		{"another project is", "name: staging\nproject: acme-staging", false},
+		{"where nobody is given anything, nothing is shared", "name: staging\nworkloads: {api: {storage: []}}", false},
+		{"one that is no stack has nothing to say", "name: staging\nnonsense: 1", false},
+	}
+	for _, c := range cases {
+		tree := fstest.MapFS{"stack.yaml": {Data: []byte(stack)}, "environments/staging.yaml": {Data: []byte(c.overlay)}}
+		s, err := desired.Load(tree, "stack.yaml", desired.Options{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		var told []string
+		for _, o := range desired.Neighbours(tree, "stack.yaml", desired.Options{}) {
+			if n := desired.Sameness(s, o); n != "" {
+				told = append(told, n)
+			}
+		}
+		text := strings.Join(told, "\n")
+		if (len(told) == 1 && strings.Contains(text, "prod and staging") && strings.Contains(text, "recsys/api") && strings.Contains(text, "another namespace")) != c.same || len(told) > 1 {
+			t.Errorf("%s: %q", c.reason, text)
+		}
+	}
+}

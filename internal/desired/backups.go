@@ -18,6 +18,7 @@ func (b *builder) backup(s *workload.Setting, name, path string) {
 		b.p.add(b.at(at), at, "no bucket %q in buckets%s", w.Backup.Bucket, suggest(w.Backup.Bucket, sortedKeys(b.file.Cloud.Buckets)))
 		return
 	}
-	b.allow(e, b.principal(workload.BackupName(name)), workload.Storage{Access: "write"}.Role(), workload.BackupPrefix(name))
+	who := principal{Namespace: b.namespace(), Account: workload.BackupName(name)} // an identity of its own, whatever the workload acts as
+	b.allow(e, who, workload.Storage{Access: "write"}.Role(), workload.BackupPrefix(name))
 	s.BackupBucket = e.Spec.Name
 }

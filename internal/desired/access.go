@@ -16,13 +16,14 @@ func (b *builder) principal(workload string) principal {
 	return principal{Namespace: b.namespace(), Account: workload}
 }
 
-// actsAs is the address of the Google service account that a workload names; "": none.
-func (b *builder) actsAs(workload string) string {
-	a := b.file.Workloads[workload].Workload.ServiceAccount
-	if a == nil || a.Google == "" {
+// actsAs is the address of the Google service account that a workload names; "": none, as of what is not a workload but belongs to
+// one, such as its backup.
+func (b *builder) actsAs(name string) string {
+	e := b.file.Workloads[name]
+	if e == nil || e.Workload.ServiceAccount == nil || e.Workload.ServiceAccount.Google == "" {
 		return ""
 	}
-	return accountEmail(b.file.Project, a.Google)
+	return accountEmail(b.file.Project, e.Workload.ServiceAccount.Google)
 }
 
 // allow gives a principal a role on a bucket, or on what is under a prefix of it. It answers whether that is new.

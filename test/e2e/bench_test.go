@@ -12,16 +12,26 @@ import (
 	"recsysd.dev/recsysd/internal/drivers/kube/kubetest"
 )
 
-// A pass in which nothing has changed, of the example stack, in the built daemon: what it costs the daemon in processor time, what it asks
-// of each service, and how much memory the daemon has after at least 100 of them. The interval is so short that passes follow
-// each other; Git is not polled meanwhile (see BenchmarkPollUnchanged in internal/gitsource for that).
+// A pass in which nothing has changed, in the built daemon: what it costs the daemon in processor time, what it asks of each service, and
+// how much memory the daemon has after at least 100 of them. The interval is so short that passes follow each other; Git is not
+// polled meanwhile (see BenchmarkPollUnchanged in internal/gitsource for that).
 func BenchmarkNoChangePass(b *testing.B) {
-	w := newWorld(b, "bench-pass")
+	b.Run("solo", func(b *testing.B) {
+		w := newWorld(b, "bench-pass")
+		noChangePass(b, w, "", w.example())
+	})
+	b.Run("team", func(b *testing.B) {
+		files, base := team(b, "bench-team")
+		noChangePass(b, newWorld(b, "bench-team-production"), "environment: production\n", base, files...)
+	})
+}
+
+func noChangePass(b *testing.B, w *world, stackKeys, stack string, others ...string) {
 	w.poll, w.level = "1h", "info"
-	w.configure("interval: 20ms\n")
-	commit := w.push("the stack", w.example())
+	w.configure("interval: 20ms\n" + stackKeys)
+	commit := w.push("the stack", stack, others...)
 	w.start()
-	w.eventually("the example converges", w.converged(commit))
+	w.eventually("the stack converges", w.converged(commit))
 	passed := make(chan struct{}, 1)
 	w.google.OnCall(func(c gcptest.Call, phase gcptest.Phase) {
 		if c.Method == "storage.buckets.list" && phase == gcptest.After { // once in every pass

@@ -139,17 +139,18 @@ func TestRenamedKeys(t *testing.T) {
 	w.eventually("the example converges", w.converged(w.push("the stack", stack)))
 	id := w.google.Cluster(clusterName).GetId()
 
-	t.Run("with an explicit name nothing changes", func(t *testing.T) {
+	t.Run("with an explicit name nothing changes but the variables that say where a bucket is", func(t *testing.T) {
 		w := w.in(t)
 		mark := kube.Mark()
 		w.google.Forget()
 		renamed := edit(t, stack, `(?m)^  primary:`, "  main:")
 		renamed = edit(t, renamed, `(?m)^  data:( .*)$`, "  files:$1")
 		renamed = strings.ReplaceAll(renamed, "bucket: data,", "bucket: files,")
+		renamed = strings.ReplaceAll(renamed, "$(DATA_", "$(FILES_")
 		renamed = edit(t, renamed, `(?m)^  images:`, "  docker:")
 		renamed = strings.ReplaceAll(renamed, "registry: images", "registry: docker")
 		w.eventually("the renamed stack converges", w.converged(w.push("renamed", renamed)))
-		w.wrote(mark)
+		w.wrote(mark, "deployments/api", "deployments/mlflow")
 		if len(w.google.Writes()) > 0 || w.google.Cluster(clusterName).GetId() != id {
 			t.Errorf("renaming wrote %v", w.google.Writes())
 		}

@@ -145,8 +145,10 @@ func (e *entrance) answer(asked string, start time.Time, alone, late bool) (pb *
 	}
 	d := e.doors[name]
 	switch {
-	case d == nil && alone:
-		return nil, nil, fmt.Errorf("cluster %s has not been looked at: %w", name, resource.ErrUnavailable)
+	case d == nil && alone && e.complete: // neither wanted nor ours when all was looked at
+		return nil, nil, fmt.Errorf("cluster %s is not the stack's: %w", name, resource.ErrUnavailable)
+	case d == nil && alone && late: // not known is not absent
+		return nil, nil, fmt.Errorf("cluster %s has not been looked at", name)
 	case d == nil:
 		return nil, nil, nil
 	case !d.at.Before(start), d.open != nil && d.err == nil && start.Sub(d.at) < fresh:

@@ -125,8 +125,15 @@ func (b *builder) addNodes() {
 	}
 }
 
-// nodeAccounts are the accounts that the nodes of the stack's clusters run as.
-func (b *builder) nodeAccounts() []string { return []string{defaultNodes} }
+// nodeAccounts are the accounts that the nodes of the stack's clusters run as, each once.
+func (b *builder) nodeAccounts() []string {
+	var all []string
+	for _, e := range b.file.Cloud.Clusters {
+		all = append(all, e.nodeAccounts(b.file.Project)...)
+	}
+	slices.Sort(all)
+	return slices.Compact(all)
+}
 
 // ran takes down, for the registry that an image comes from, that a workload runs it.
 func (b *builder) ran(workload, image string) {

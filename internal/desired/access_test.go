@@ -105,3 +105,30 @@ func TestGoogleAccounts(t *testing.T) {
 		}
 	}
 }
+
+// TestNodesPull: whatever the nodes of a stack's clusters run as may pull its images, and nobody else because of them.
+func TestNodesPull(t *testing.T) {
+	const pool = "machine: e2-standard-4, min: 1, max: 3"
+	for _, c := range []struct {
+		reason, clusters string
+		nodes            []string
+	}{
+		{"Autopilot says nothing of its nodes", "{main: {}}", []string{registry.DefaultNodes}},
+		{"nor do pools without an account", "{main: {mode: standard, nodePools: {a: {" + pool + "}, b: {" + pool + ", serviceAccount: default}}}}", []string{registry.DefaultNodes}},
+		{"the name of an account is of this project, and where all have one the default one has no part in it",
+			"{main: {mode: standard, nodePools: {a: {" + pool + ", serviceAccount: gke-nodes}}}}", []string{"gke-nodes@acme.iam.gserviceaccount.com"}},
+		{"pools of one account are one reader, and that of another project is one too",
+			"{main: {mode: standard, nodePools: {a: {" + pool + ", serviceAccount: gke-nodes}, b: {" + pool + ", serviceAccount: gke-nodes@acme.iam.gserviceaccount.com}, c: {" + pool + ", serviceAccount: nodes@shared.iam.gserviceaccount.com}}}}",
+			[]string{"gke-nodes@acme.iam.gserviceaccount.com", "nodes@shared.iam.gserviceaccount.com"}},
+		{"while workloads move, the nodes of both clusters pull", "{main: {}, next: {mode: standard, nodePools: {a: {" + pool + ", serviceAccount: gke-nodes}}}}\ncluster: main",
+			[]string{registry.DefaultNodes, "gke-nodes@acme.iam.gserviceaccount.com"}},
+	} {
+		s := load(t, desired.Options{}, map[string]string{"stack.yaml": "clusters: " + c.clusters + `
+registries: {images: {}}
+workloads: {api: {image: "nginx:1.27", cpu: 100m, memory: 64Mi}}
+`})
+		if got := find(t, s, "registry/acme-recsys-images").Spec.(registry.Spec).Nodes; !slices.Equal(got, c.nodes) {
+			t.Errorf("%s: %v, not %v", c.reason, got, c.nodes)
+		}
+	}
+}

@@ -164,6 +164,18 @@ func (e *clusterEntry) parts() []section {
 	return []section{sectionOf("nodePools", e.NodePools)}
 }
 
+// nodeAccounts are the accounts that its nodes run as. Autopilot's, and those of pools that are not in the stack, are the default one.
+func (e *clusterEntry) nodeAccounts(project string) []string {
+	var all []string
+	for _, p := range e.NodePools {
+		all = append(all, cmp.Or(p.Spec.Account(project), defaultNodes))
+	}
+	if len(all) == 0 {
+		return []string{defaultNodes}
+	}
+	return all
+}
+
 // cloudEntry is an entry of any kind.
 type cloudEntry interface {
 	handling() handling

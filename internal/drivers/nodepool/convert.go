@@ -1,6 +1,7 @@
 package nodepool
 
 import (
+	"cmp"
 	"maps"
 	"slices"
 	"strings"
@@ -33,7 +34,7 @@ func Request(s Spec, project string) *containerpb.NodePool {
 		pb.Config.DiskType = *s.Disk.Type
 	}
 	if s.ServiceAccount != nil {
-		pb.Config.ServiceAccount = email(*s.ServiceAccount, project)
+		pb.Config.ServiceAccount = cmp.Or(s.Account(project), noAccount)
 		pb.Config.OauthScopes = []string{fullAccess}
 	}
 	if s.Max != nil {
@@ -74,12 +75,19 @@ func metadataServer() *containerpb.WorkloadMetadataConfig {
 	return &containerpb.WorkloadMetadataConfig{Mode: containerpb.WorkloadMetadataConfig_GKE_METADATA}
 }
 
-// email is an account's e-mail: the name of one is of this project.
-func email(account, project string) string {
-	if account == "default" || strings.Contains(account, "@") {
-		return account
+// noAccount is how GKE is told of Compute Engine's default account.
+const noAccount = "default"
+
+// Account is the e-mail of the Google service account that the nodes run as: the name of one is of this project. "": Compute Engine's
+// default one.
+func (s Spec) Account(project string) string {
+	switch {
+	case s.ServiceAccount == nil || *s.ServiceAccount == noAccount:
+		return ""
+	case strings.Contains(*s.ServiceAccount, "@"):
+		return *s.ServiceAccount
 	}
-	return account + "@" + project + ".iam.gserviceaccount.com"
+	return gcp.AccountEmail(project, *s.ServiceAccount)
 }
 
 // toAutoscaling keeps the policy of locations that live has.

@@ -1,6 +1,7 @@
 package nodepool
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"slices"
@@ -89,7 +90,7 @@ func (s Spec) named(name string) Spec {
 // asStored is s as GKE gives it back.
 func (s Spec) asStored(project string) *Spec {
 	if s.ServiceAccount != nil {
-		e := email(*s.ServiceAccount, project)
+		e := cmp.Or(s.Account(project), noAccount)
 		s.ServiceAccount = &e
 	}
 	return &s

@@ -45,7 +45,7 @@ func (s Spec) Validate() error {
 	if s.Disk.Size != nil && (*s.Disk.Size < minDisk || *s.Disk.Size > maxDisk) {
 		bad("%s: %s is out of range; %dGi to %dTi", fieldDiskSize, s.Disk.Size, minDisk, maxDisk>>10)
 	}
-	if s.ServiceAccount != nil && *s.ServiceAccount != "default" && !account.MatchString(*s.ServiceAccount) {
+	if s.ServiceAccount != nil && *s.ServiceAccount != noAccount && !account.MatchString(*s.ServiceAccount) {
 		bad("%s: %q is neither the e-mail of a service account nor the name of one (6 to 30 of a-z, 0-9 and '-')", fieldAccount, *s.ServiceAccount)
 	}
 	errs = append(errs, s.validateNumber()...)

@@ -29,6 +29,7 @@ type daemon struct {
 	log     logger
 	super   supervisor
 	metrics *metrics.Collector
+	beside  *neighbours          // what the stacks are to one another
 	orders  *http.ServeMux       // over the control socket
 	passed  func(reconcile.Pass) // told of every pass of every stack
 
@@ -44,7 +45,7 @@ type daemon struct {
 }
 
 func newDaemon(file string, w world, log logger) *daemon {
-	d := &daemon{file: file, world: w, log: log, super: supervisor{log.Logger}, leaving: map[string]<-chan struct{}{}, passed: func(reconcile.Pass) {}, metrics: metrics.New(metrics.Build{Version: version, Revision: revision()})}
+	d := &daemon{file: file, world: w, log: log, super: supervisor{log.Logger}, beside: newNeighbours(log.Logger), leaving: map[string]<-chan struct{}{}, passed: func(reconcile.Pass) {}, metrics: metrics.New(metrics.Build{Version: version, Revision: revision()})}
 	d.orders = control.Handler(d)
 	return d
 }

@@ -88,6 +88,7 @@ func (r *runner) status() view.StackStatus {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	v := view.StackOf(r.stack.Name, r.last, r.converged)
+	v.Notices = append(v.Notices, r.beside()...)
 	if r.broken != nil {
 		v.Error = strings.TrimPrefix(v.Error+"\n"+r.broken.Error(), "\n")
 	}

@@ -11,6 +11,7 @@ import (
 	"go.uber.org/zap"
 
 	"recsysd.dev/recsysd/internal/config"
+	"recsysd.dev/recsysd/internal/desired"
 	"recsysd.dev/recsysd/internal/reconcile"
 )
 
@@ -99,7 +100,12 @@ func (d *daemon) newRunner(c *config.Config, s config.Stack) *runner {
 		d.super.status(d.headline())
 		d.passed(p)
 	}
-	r.gone = func() { d.metrics.Forget(s.Name) }
+	r.read = func(read *desired.Stack) { d.beside.moved(s.Name, read) }
+	r.beside = func() []string { return d.beside.notices(s.Name) }
+	r.gone = func() {
+		d.metrics.Forget(s.Name)
+		d.beside.left(s.Name)
+	}
 	r.after = d.leaving[s.Name] // of one stack there is one at a time
 	return r
 }

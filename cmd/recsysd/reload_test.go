@@ -5,6 +5,7 @@ import (
 	"io"
 	"os"
 	"os/signal"
+	"slices"
 	"strings"
 	"sync"
 	"syscall"
@@ -54,6 +55,33 @@ func TestReload(t *testing.T) {
 		_, metrics := get(t, address, "/metrics")
 		return !strings.Contains(metrics, `stack="second"`)
 	})
+}
+
+// TestNeighboursAreTold: that two stacks of a daemon are one to Google stands in the status of both and once in the log, for as long
+// as it is so.
+func TestNeighboursAreTold(t *testing.T) {
+	h := newHouse(t)
+	h.commit("environments/second.yaml", "name: second\nnamespace: recsys\n")
+	h.configure("recsys", "second")
+	_, stop := h.start()
+	told := func(s view.StackStatus) bool {
+		return slices.ContainsFunc(s.Notices, func(n string) bool { return strings.Contains(n, "stacks recsys and second are one to Google") })
+	}
+	h.until("recsys", "the one stack tells of the other", told)
+	h.until("second", "and the other of the one", told)
+
+	h.commit("environments/second.yaml", "name: second\nnamespace: elsewhere\n")
+	apart := func(s view.StackStatus) bool { return !told(s) }
+	h.until("second", "another namespace is the way out", apart)
+	h.until("recsys", "for both", apart)
+
+	h.commit("environments/second.yaml", "name: second\nnamespace: recsys\n")
+	h.until("second", "what is so again is told again", told)
+	h.configure("recsys")
+	h.until("recsys", "a stack that is no longer kept is nobody's neighbour", apart)
+	if log := stop(); strings.Count(log, "are one to Google") != 2 {
+		t.Errorf("told once each time that it becomes so:\n%s", log)
+	}
 }
 
 func TestAPassIsNotCutShortByAReload(t *testing.T) {

@@ -12,6 +12,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"recsysd.dev/recsysd/internal/config"
+	"recsysd.dev/recsysd/internal/desired"
 	"recsysd.dev/recsysd/internal/drivers"
 	"recsysd.dev/recsysd/internal/gitsource"
 	"recsysd.dev/recsysd/internal/history"
@@ -28,6 +29,8 @@ type runner struct {
 	log      *zap.Logger
 	recorded func(reconcile.Pass)               // told of every pass
 	request  func(service, method, code string) // told of every request to a cloud or a cluster
+	read     func(*desired.Stack)               // told of every reading of the stack
+	beside   func() []string                    // what there is to tell of this stack and others
 	gone     func()                             // told when run returns
 	after    <-chan struct{}                    // run begins when this is closed; nil: at once
 
@@ -69,6 +72,7 @@ func newRunner(c *config.Config, s config.Stack, w world, log *zap.Logger) *runn
 		name: s.Name, conf: c, stack: s, world: w, log: log.With(zap.String("stack", s.Name)), beat: time.Now(),
 		kick: make(chan reconcile.Kick), wake: make(chan struct{}, 1), done: make(chan struct{}),
 		recorded: func(reconcile.Pass) {}, request: func(string, string, string) {}, gone: func() {},
+		read: func(*desired.Stack) {}, beside: func() []string { return nil },
 	}
 }
 
@@ -165,7 +169,7 @@ func (r *runner) build(ctx context.Context, c *config.Config, s config.Stack) (*
 	p.engine = &reconcile.Reconciler{
 		Stack:    s.Name,
 		Source:   entrance{p.source, r},
-		Load:     loader(s, s.Git.Path, false, outside{p.kinds.Secrets, images}, func(n string) { r.log.Info("notice", zap.String("notice", n)) }),
+		Load:     loader(s, s.Git.Path, false, outside{p.kinds.Secrets, images}, func(n string) { r.log.Info("notice", zap.String("notice", n)) }, r.read),
 		Kinds:    p.kinds.Kinds,
 		Settings: settings(s),
 		Memory:   memory,

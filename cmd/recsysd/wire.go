@@ -63,8 +63,8 @@ type outside struct {
 }
 
 // loader reads the stack file at path of a revision and demands that it is this stack. notice is told what is worth telling, once as
-// long as it stays so.
-func loader(s config.Stack, path string, offline bool, out outside, notice func(string)) reconcile.Load {
+// long as it stays so, and read what was read.
+func loader(s config.Stack, path string, offline bool, out outside, notice func(string), read func(*desired.Stack)) reconcile.Load {
 	var told []string
 	return func(ctx context.Context, r reconcile.Revision, now time.Time) (reconcile.Stack, error) {
 		stack, err := desired.Load(r.Tree, path, desired.Options{
@@ -81,6 +81,7 @@ func loader(s config.Stack, path string, offline bool, out outside, notice func(
 			}
 		}
 		told = stack.Notices
+		read(stack)
 		return reconcile.Stack{Resources: stack.Resources, Until: stack.Until}, nil
 	}
 }
@@ -161,7 +162,7 @@ func (p *program) once(ctx context.Context, file string, readOnly bool) (*once, 
 	}
 	o.closers = append(o.closers, set.Close)
 	o.Stack, o.Kinds, o.Settings = s.Name, set.Kinds, settings(s)
-	o.Load = loader(s, path, false, outside{set.Secrets, catalogOf(set, s)}, func(n string) { fmt.Fprintf(p.err, "notice: %s\n", n) })
+	o.Load = loader(s, path, false, outside{set.Secrets, catalogOf(set, s)}, func(n string) { fmt.Fprintf(p.err, "notice: %s\n", n) }, func(*desired.Stack) {})
 	if readOnly {
 		o.Memory = p.remembered(c, s.Name)
 		return o, nil

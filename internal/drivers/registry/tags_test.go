@@ -11,7 +11,6 @@ import (
 
 	"recsysd.dev/recsysd/internal/drivers/gcp"
 	"recsysd.dev/recsysd/internal/drivers/gcp/gcptest"
-	"recsysd.dev/recsysd/internal/drivers/registry"
 	"recsysd.dev/recsysd/internal/image"
 )
 
@@ -20,11 +19,7 @@ func TestTags(t *testing.T) {
 	for name, config := range map[string]func(*gcptest.Server) gcp.Config{"grpc": (*gcptest.Server).Config, "rest": (*gcptest.Server).RESTConfig} {
 		t.Run(name, func(t *testing.T) {
 			srv := gcptest.Start(t)
-			d, err := registry.New(t.Context(), config(srv), "recsys")
-			if err != nil {
-				t.Fatal(err)
-			}
-			defer d.Close()
+			d := open(t, config(srv), "recsys")
 			r := image.Repository{Project: "acme", Location: "us-central1", Name: "images"}
 			if tags, err := d.Tags(t.Context(), r); err != nil || tags == nil || len(tags) != 0 {
 				t.Errorf("a repository that is not there yet holds nothing, and that is known: %v, %v", tags, err)
@@ -59,11 +54,7 @@ func TestTags(t *testing.T) {
 // A listing that breaks off in the middle is no listing.
 func TestHalfAListing(t *testing.T) {
 	srv := gcptest.Start(t)
-	d, err := registry.New(t.Context(), srv.Config(), "recsys")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer d.Close()
+	d := open(t, srv.Config(), "recsys")
 	srv.AddRepository("us-central1", "images", &artifactregistrypb.Repository{Format: artifactregistrypb.Repository_DOCKER})
 	for n := range 4 {
 		srv.PushImage("images", "api", time.Date(2026, 11, 1, n, 0, 0, 0, time.UTC), fmt.Sprint("1.0.", n))

@@ -77,18 +77,24 @@ type program struct {
 
 // root is the command tree. Flags may stand anywhere.
 func (p *program) root() *cobra.Command {
+	var version bool
 	root := &cobra.Command{
 		Use:           "recsysd",
 		Short:         "Keeps a Google Cloud stack as Git describes it",
 		SilenceUsage:  true,
 		SilenceErrors: true,
 		Args:          known,
-		Version:       versionLine(),
-		RunE:          func(c *cobra.Command, _ []string) error { return c.Help() },
+		RunE: func(c *cobra.Command, _ []string) error {
+			if version {
+				return p.showVersion()
+			}
+			return c.Help()
+		},
 	}
+	// Not cobra's own flag, whose template would keep every method of every type in the binary: see docs/dependencies.md.
+	root.Flags().BoolVar(&version, "version", false, "print the version")
 	root.CompletionOptions.HiddenDefaultCmd = true
 	root.SuggestionsMinimumDistance = 2
-	root.SetVersionTemplate("recsysd {{.Version}}\n")
 	root.AddCommand(
 		p.runCommand(), p.demoCommand(), p.planCommand(), p.applyCommand(), p.destroyCommand(), p.checkCommand(),
 		p.outputCommand(), p.statusCommand(), p.historyCommand(), p.driftCommand(), p.syncCommand(), p.wakeCommand(), p.sleepCommand(), p.suspendCommand(),
@@ -194,9 +200,11 @@ func versionLine() string {
 func (p *program) versionCommand() *cobra.Command {
 	return &cobra.Command{
 		Use: "version", Short: "Print the version", Args: arguments(0, 0),
-		RunE: func(*cobra.Command, []string) error {
-			_, err := fmt.Fprintln(p.out, "recsysd", versionLine())
-			return err
-		},
+		RunE: func(*cobra.Command, []string) error { return p.showVersion() },
 	}
+}
+
+func (p *program) showVersion() error {
+	_, err := fmt.Fprintln(p.out, "recsysd", versionLine())
+	return err
 }

@@ -79,6 +79,17 @@ func noChangePass(b *testing.B, w *world, stackKeys, stack string, others ...str
 	w.google.OnCall(nil)
 }
 
+// Whatever reaches for methods by name brings back those of every type, a third of the binary: docs/dependencies.md says how to find it.
+func TestTheBinaryStaysSmall(t *testing.T) {
+	info, err := os.Stat(binary)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if mb := float64(info.Size()) / 1e6; mb > 60 {
+		t.Errorf("the stripped binary has %.1f MB", mb)
+	}
+}
+
 // The size of the program as it is released.
 func BenchmarkBinarySize(b *testing.B) {
 	info, err := os.Stat(binary)

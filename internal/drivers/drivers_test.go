@@ -16,12 +16,12 @@ import (
 	"recsysd.dev/recsysd/internal/sim"
 )
 
-// nobody is where no service listens: the kinds are made without asking anybody.
+// nobody is where no service listens: the kinds are made without asking anybody. What a stack need not use has no endpoint here, and
+// there are no default credentials: they are looked for when the first request is sent.
 func nobody() gcp.Config {
 	return gcp.Config{Project: "acme", Insecure: true, Endpoints: map[string]string{
 		gcp.Container: "127.0.0.1:1", gcp.ArtifactRegistry: "127.0.0.1:1",
 		gcp.Storage: "http://127.0.0.1:1/storage/v1/", gcp.ResourceManager: "http://127.0.0.1:1/",
-		gcp.IAM: "http://127.0.0.1:1/iam/", gcp.SecretManager: "http://127.0.0.1:1/",
 	}}
 }
 

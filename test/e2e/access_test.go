@@ -86,7 +86,6 @@ func all(pairs ...string) error {
 
 // Access without keys: by workload, and by Google service account with both of its halves; put back after a hand, changed, removed.
 func TestAccessWithoutKeys(t *testing.T) {
-	t.Parallel()
 	w := newWorld(t, "e2e-access")
 	stack := strings.Replace(accessStack, "NAME", w.stack, 1)
 	commit := w.push("the stack", stack)

@@ -83,7 +83,6 @@ const eachSecond = "imageUpdates: {interval: 1s}\n"
 // A push rolls the pods to an image pinned by its digest; what becomes of the registry afterwards rolls nothing back, whatever else
 // is lost; Git's policy is obeyed.
 func TestImagePushRolls(t *testing.T) {
-	t.Parallel()
 	w := newWorld(t, "e2e-images")
 	w.configure(eachSecond)
 	commit := w.push("follow 1.x", following(w, `policy: "^1.0"`))
@@ -157,7 +156,6 @@ func (w *world) forgets(t *testing.T, why string) {
 
 // However many workloads follow tags, and however many passes there are, a repository is listed once in an interval.
 func TestOneListingPerInterval(t *testing.T) {
-	t.Parallel()
 	w := newWorld(t, "e2e-listings")
 	w.configure("imageUpdates: {interval: 10m}\n")
 	var others strings.Builder

@@ -30,7 +30,6 @@ const nodesSubnet = "{range: 10.0.0.0/20, secondaryRanges: {pods: 10.4.0.0/14, s
 
 // A VPC from creation to its end: only what Google lets grow grows, the rest is held, and nothing is ever removed but NAT.
 func TestNetwork(t *testing.T) {
-	t.Parallel()
 	w := newWorld(t, "e2e-network")
 	commit := w.push("a network", w.networked(nodesSubnet, "true"))
 	w.start()

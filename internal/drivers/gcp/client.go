@@ -9,6 +9,7 @@ import (
 	"net/netip"
 	"net/url"
 	"strings"
+	"sync"
 
 	"golang.org/x/oauth2"
 	"golang.org/x/oauth2/google"
@@ -126,16 +127,49 @@ func (c Config) HTTP(ctx context.Context, service string) ([]option.ClientOption
 		}
 		rt = &oauth2.Transport{Source: ts, Base: rt}
 	default:
-		var err error
-		if rt, err = htransport.NewTransport(ctx, rt, option.WithScopes(scopePlatform), option.WithTelemetryDisabled()); err != nil {
-			return nil, fmt.Errorf("%s: credentials: %w", service, err)
-		}
+		rt = &defaultTransport{ctx: ctx, base: rt, service: service}
 	}
 	opts := []option.ClientOption{option.WithHTTPClient(&http.Client{Transport: rt})}
 	if e := c.Endpoints[service]; e != "" {
 		opts = append(opts, option.WithEndpoint(e))
 	}
 	return opts, nil
+}
+
+// defaultTransport sends requests with the default credentials, which it looks for when the first is sent: a service that a stack does
+// not use needs none.
+type defaultTransport struct {
+	ctx     context.Context
+	base    http.RoundTripper
+	service string
+
+	mu   sync.Mutex
+	with http.RoundTripper // nil: not found yet
+}
+
+// RoundTrip implements http.RoundTripper.
+func (t *defaultTransport) RoundTrip(r *http.Request) (*http.Response, error) {
+	rt, err := t.found()
+	if err != nil {
+		if r.Body != nil {
+			err = errors.Join(err, r.Body.Close())
+		}
+		return nil, err
+	}
+	return rt.RoundTrip(r)
+}
+
+func (t *defaultTransport) found() (http.RoundTripper, error) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if t.with == nil {
+		rt, err := htransport.NewTransport(t.ctx, t.base, option.WithScopes(scopePlatform), option.WithTelemetryDisabled())
+		if err != nil {
+			return nil, fmt.Errorf("%s: credentials: %w", t.service, err)
+		}
+		t.with = rt
+	}
+	return t.with, nil
 }
 
 // TokenSource gives tokens of whom the configuration says to be. One that is asked of the network is not waited for longer than any

@@ -93,9 +93,9 @@ type reading struct {
 	stack  config.Stack
 	file   string
 
-	revision  *reconcile.Revision
-	path      string
-	resources []resource.Resource
+	revision *reconcile.Revision
+	path     string
+	read     *desired.Stack // nil: it could not be read
 }
 
 // repository finds the newest commit, or the local file.
@@ -142,16 +142,24 @@ func (r *reading) load(context.Context) doctor.Finding {
 	if err != nil {
 		return doctor.Wrong("recsysd check "+shell(r.path), "%v", err)
 	}
-	r.resources = stack.Resources
+	r.read = stack
 	return doctor.Well("%s, %d resources", r.path, len(stack.Resources))
 }
 
 // result is the stack, and what it needs; of one that could not be read what most stacks need.
 func (r *reading) result() ([]resource.Resource, doctor.Needs) {
-	if len(r.resources) == 0 {
+	if r.read == nil {
 		return nil, doctor.Usual()
 	}
-	return r.resources, doctor.NeedsOf(r.resources)
+	return r.read.Resources, needsOf(r.read)
+}
+
+func needsOf(s *desired.Stack) doctor.Needs {
+	needs := doctor.Stack{Project: s.Project, Resources: s.Resources}
+	for _, m := range s.Managed {
+		needs.Secrets = append(needs.Secrets, m.Secret)
+	}
+	return doctor.NeedsOf(needs)
 }
 
 // shell makes one word of the shell out of a text.
@@ -169,15 +177,15 @@ for the kinds of resources in the stack. FILE is a stack file; without it the st
 	c.Flags().StringVar(&account, "account", account, "id of the daemon's service account")
 	c.Flags().StringVar(&environment, "environment", "", "with FILE: lay environments/NAME.yaml over it")
 	c.RunE = func(c *cobra.Command, args []string) error {
-		b := doctor.Bootstrap{Account: account}
+		var b doctor.Bootstrap
 		var err error
 		if len(args) == 1 {
 			var stack *desired.Stack
 			if stack, err = loadFile(c.Context(), args[0], desired.Options{Environment: environment}); err != nil {
 				return err
 			}
-			b.Stack, b.Project, b.Needs = stack.Name, stack.Project, doctor.NeedsOf(stack.Resources)
-		} else if b, err = p.bootstrapOf(c.Context(), account); err != nil {
+			b = bootstrapOf(stack, account)
+		} else if b, err = p.bootstrapOfConfig(c.Context(), account); err != nil {
 			return err
 		}
 		script, err := b.Script()
@@ -190,8 +198,17 @@ for the kinds of resources in the stack. FILE is a stack file; without it the st
 	return c
 }
 
-// bootstrapOf is about the stack of the configuration.
-func (p *program) bootstrapOf(ctx context.Context, account string) (doctor.Bootstrap, error) {
+// bootstrapOf is about a stack that was read.
+func bootstrapOf(s *desired.Stack, account string) doctor.Bootstrap {
+	b := doctor.Bootstrap{Stack: s.Name, Project: s.Project, Account: account, Needs: needsOf(s)}
+	for _, r := range s.ProjectRoles {
+		b.Others = append(b.Others, doctor.ProjectRole(r))
+	}
+	return b
+}
+
+// bootstrapOfConfig is about the stack of the configuration.
+func (p *program) bootstrapOfConfig(ctx context.Context, account string) (doctor.Bootstrap, error) {
 	c, s, err := p.selected()
 	if err != nil {
 		return doctor.Bootstrap{}, err
@@ -202,6 +219,5 @@ func (p *program) bootstrapOf(ctx context.Context, account string) (doctor.Boots
 			return doctor.Bootstrap{}, errors.New(f.Detail)
 		}
 	}
-	_, needs := read.result()
-	return doctor.Bootstrap{Stack: s.Name, Project: s.Project, Account: account, Needs: needs}, nil
+	return bootstrapOf(read.read, account), nil
 }

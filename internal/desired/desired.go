@@ -45,6 +45,7 @@ type Stack struct {
 	ProjectRoles          []ProjectRole       // wanted by workloads, and for the project's owner to give
 	Followed              []Followed          // images whose tags follow a policy
 	Keyless               []string            // workloads that Google gives access, as NAMESPACE/NAME
+	Managed               []ManagedName       // values that are taken from Secret Manager
 }
 
 // Load reads the stack file at path in tree, and what it names. The error joins every mistake, each one line of the form
@@ -61,6 +62,7 @@ func Load(tree fs.FS, path string, o Options) (*Stack, error) {
 		ProjectRoles: b.projectRoles,
 		Followed:     b.followed,
 		Keyless:      b.keyless(),
+		Managed:      b.managedNames(),
 	}, nil
 }
 

@@ -206,8 +206,8 @@ func (b *builder) checkValues(values map[string][]byte, name string, at place, e
 // name is what Secret Manager is asked for.
 func (m managedSecret) name() ManagedName { return ManagedName(m) }
 
-// managed asks Secret Manager for everything that the stack names, at once.
-func (b *builder) managed() map[ManagedName]ManagedValue {
+// managedNames are the values of Secret Manager that the stack names, each once.
+func (b *builder) managedNames() []ManagedName {
 	var names []ManagedName
 	for _, name := range sortedKeys(b.file.Secrets) {
 		for _, key := range sortedKeys(b.file.Secrets[name].FromSecretManager) {
@@ -216,6 +216,12 @@ func (b *builder) managed() map[ManagedName]ManagedValue {
 			}
 		}
 	}
+	return names
+}
+
+// managed asks Secret Manager for everything that the stack names, at once.
+func (b *builder) managed() map[ManagedName]ManagedValue {
+	names := b.managedNames()
 	known := map[ManagedName]ManagedValue{}
 	if b.options.Managed == nil || len(names) == 0 {
 		return known

@@ -3,7 +3,9 @@ package doctor
 import (
 	"errors"
 	"fmt"
+	"path"
 	"regexp"
+	"slices"
 	"strings"
 
 	"recsysd.dev/recsysd/internal/drivers/gcp"
@@ -50,9 +52,9 @@ func (b Bootstrap) Script() (string, error) {
 	put("  gcloud iam service-accounts create %s --project=\"$project\" --display-name=recsysd", quote(b.Account))
 	put("fi")
 	put("")
-	put("# What it may do: this and no more. Emptying a bucket that has forceDestroy takes storage.objects.list and storage.objects.delete")
+	put("# What it may do: this and no more. Values of Secret Manager, and other accounts, are given one by one below. Emptying a bucket that has forceDestroy takes storage.objects.list and storage.objects.delete")
 	put("# as well: grant them on that bucket, for as long as it takes.")
-	put("permissions=%s", quote(strings.Join(append(append([]string{}, b.Needs.Read...), b.Needs.Write...), ",")))
+	put("permissions=%s", quote(strings.Join(slices.Concat(b.Needs.Read, b.Needs.Optional, b.Needs.Write), ",")))
 	put("if gcloud iam roles describe \"$role\" --project=\"$project\" >/dev/null 2>&1; then")
 	put("  gcloud iam roles update \"$role\" --project=\"$project\" --permissions=\"$permissions\" --quiet")
 	put("else")
@@ -60,6 +62,8 @@ func (b Bootstrap) Script() (string, error) {
 	put("fi")
 	put("gcloud projects add-iam-policy-binding \"$project\" --member=\"serviceAccount:$email\" --role=\"projects/$project/roles/$role\" --condition=None --quiet >/dev/null")
 	b.cluster(put)
+	b.nodes(put)
+	b.secrets(put)
 	b.others(put)
 	return s.String(), nil
 }
@@ -76,11 +80,50 @@ func (b Bootstrap) cluster(put func(string, ...any)) {
 		put("# %s Narrower: leave this out, and bind a ClusterRole to the account in the cluster.", why)
 		put("gcloud projects add-iam-policy-binding \"$project\" --member=\"serviceAccount:$email\" --role=%s --condition=None --quiet >/dev/null", role)
 	}
-	if b.Needs.Nodes {
-		put("")
-		put("# A cluster is made by somebody who may act as the account of its nodes.")
-		put("number=$(gcloud projects describe \"$project\" --format='value(projectNumber)')")
-		put("gcloud iam service-accounts add-iam-policy-binding \"$number-compute@developer.gserviceaccount.com\" --project=\"$project\" --member=\"serviceAccount:$email\" --role=roles/iam.serviceAccountUser --condition=None --quiet >/dev/null")
+}
+
+// nodes is the right to make machines that run as an account. An account that is not there yet is passed over, and told.
+func (b Bootstrap) nodes(put func(string, ...any)) {
+	if len(b.Needs.Nodes) == 0 {
+		return
+	}
+	put("")
+	put("# Clusters and node pools are made by somebody who may act as the account of their nodes.")
+	for _, account := range b.Needs.Nodes {
+		if account == "" {
+			put("number=$(gcloud projects describe \"$project\" --format='value(projectNumber)')")
+			put("nodes=\"$number-compute@developer.gserviceaccount.com\"")
+		} else {
+			put("nodes=%s", quote(account))
+		}
+		put("if gcloud iam service-accounts describe \"$nodes\" >/dev/null 2>&1; then")
+		put("  gcloud iam service-accounts add-iam-policy-binding \"$nodes\" --member=\"serviceAccount:$email\" --role=roles/iam.serviceAccountUser --condition=None --quiet >/dev/null")
+		put("else")
+		put("  echo \"$nodes is not there: make it, and run this again\" >&2")
+		put("fi")
+	}
+}
+
+// secretRoles let the daemon find the newest version of a secret and read it.
+var secretRoles = []string{"roles/secretmanager.viewer", "roles/secretmanager.secretAccessor"}
+
+// secrets are rights on each secret whose value the stack takes, and on no other.
+func (b Bootstrap) secrets(put func(string, ...any)) {
+	if len(b.Needs.Secrets) == 0 {
+		return
+	}
+	put("")
+	put("# Values of Secret Manager that the stack takes: these and no others. One that is not there yet is passed over.")
+	for _, secret := range b.Needs.Secrets {
+		where := "--project=" + quote(path.Base(path.Dir(path.Dir(secret))))
+		name := quote(path.Base(secret))
+		put("if gcloud secrets describe %s %s >/dev/null 2>&1; then", name, where)
+		for _, role := range secretRoles {
+			put("  gcloud secrets add-iam-policy-binding %s %s --member=\"serviceAccount:$email\" --role=%s --condition=None --quiet >/dev/null", name, where, role)
+		}
+		put("else")
+		put("  echo %s >&2", quote(secret+" is not there: make it, and run this again"))
+		put("fi")
 	}
 }
 

@@ -3,6 +3,7 @@ package doctor_test
 import (
 	"bytes"
 	"context"
+	"maps"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -15,7 +16,9 @@ import (
 
 	"recsysd.dev/recsysd/internal/doctor"
 	"recsysd.dev/recsysd/internal/drivers"
+	"recsysd.dev/recsysd/internal/drivers/cluster"
 	"recsysd.dev/recsysd/internal/drivers/gcp/gcptest"
+	"recsysd.dev/recsysd/internal/drivers/nodepool"
 	"recsysd.dev/recsysd/internal/resource"
 	"recsysd.dev/recsysd/internal/sim"
 )
@@ -29,17 +32,23 @@ var seed = []resource.Resource{ref("cluster", "acme-gke"), ref("bucket", "acme-d
 // google checks a project with this clock.
 func google(t *testing.T, s *gcptest.Server, now time.Time) map[string]doctor.Finding {
 	t.Helper()
-	g := doctor.Google{Config: s.Config(), Needs: doctor.NeedsOf(seed), Resources: seed, Now: func() time.Time { return now }}
-	token := filepath.Join(t.TempDir(), "token")
-	if err := os.WriteFile(token, []byte("t"), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	g.Config.AccessTokenFile = token
+	g := doctor.Google{Config: s.Config(), Needs: doctor.NeedsOf(doctor.Stack{Project: "acme", Resources: seed}), Resources: seed, Now: func() time.Time { return now }}
+	g.Config.AccessTokenFile = token(t)
 	out := map[string]doctor.Finding{}
 	for _, f := range doctor.Run(t.Context(), 5*time.Second, g.Checks()) {
 		out[f.Check] = f
 	}
 	return out
+}
+
+// token is the file of one that everybody takes.
+func token(t *testing.T) string {
+	t.Helper()
+	file := filepath.Join(t.TempDir(), "token")
+	if err := os.WriteFile(file, []byte("t"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return file
 }
 
 func TestEachFaultIsItsOwn(t *testing.T) {
@@ -104,25 +113,82 @@ func TestOutputKeepsItsOrderAndLimit(t *testing.T) {
 
 // A kind that nobody gave rights to would be looked for in vain by doctor and left out of bootstrap's role.
 func TestEveryKindOfTheCloudHasItsNeeds(t *testing.T) {
-	base := doctor.NeedsOf(nil)
+	base := doctor.NeedsOf(doctor.Stack{})
 	for _, k := range drivers.Simulated(&sim.Cloud{}, "recsys", "acme") {
 		if k.Name == "kube" {
 			continue
 		}
-		if n := doctor.NeedsOf([]resource.Resource{ref(k.Name, "x")}); len(n.Write) == 0 || n.Objects || len(n.Read) <= len(base.Read) {
+		if n := doctor.NeedsOf(doctor.Stack{Resources: []resource.Resource{ref(k.Name, "x")}}); len(n.Write) == 0 || n.Objects || len(n.Read) <= len(base.Read) {
 			t.Errorf("kind %s: %+v", k.Name, n)
 		}
 	}
 	only := ref("bucket", "x")
 	only.Observe = true
-	if n := doctor.NeedsOf([]resource.Resource{only}); len(n.Write) > 0 {
+	if n := doctor.NeedsOf(doctor.Stack{Resources: []resource.Resource{only}}); len(n.Write) > 0 {
 		t.Errorf("what is only looked at needs no right to change: %v", n.Write)
+	}
+}
+
+// grown is a stack whose rights stand on more than its project: a pool with an account of its own, a control plane reached by its name,
+// and values of Secret Manager.
+func grown() doctor.Stack {
+	account := "gke-nodes"
+	pools := []nodepool.Spec{{Name: "own", ServiceAccount: &account}, {Name: "usual"}}
+	c := resource.Of(cluster.Spec{Name: "acme-gke", Mode: cluster.Standard, Pools: pools, DNSEndpoint: new(true)})
+	return doctor.Stack{Project: "acme", Resources: []resource.Resource{c}, Secrets: []string{"token", "projects/shared/secrets/mail", "token"}}
+}
+
+func TestRightsOnSingleThings(t *testing.T) {
+	needs := doctor.NeedsOf(grown())
+	if !slices.Equal(needs.Nodes, []string{"", "gke-nodes@acme.iam.gserviceaccount.com"}) || !slices.Equal(needs.Secrets, []string{"projects/acme/secrets/token", "projects/shared/secrets/mail"}) {
+		t.Errorf("accounts and secrets, each once: %q %q", needs.Nodes, needs.Secrets)
+	}
+	if !slices.Contains(needs.Read, "container.clusters.connect") || !slices.Contains(needs.Services, "secretmanager.googleapis.com") {
+		t.Errorf("a DNS endpoint takes a right, Secret Manager a service: %q %q", needs.Read, needs.Services)
+	}
+	if n := doctor.NeedsOf(doctor.Stack{Resources: seed}); slices.Contains(n.Read, "container.clusters.connect") || len(n.Secrets) > 0 || slices.Contains(n.Services, "secretmanager.googleapis.com") {
+		t.Errorf("and nobody else: %+v", n)
+	}
+	s := gcptest.Start(t)
+	s.AddSecret("token", "t")
+	g := doctor.Google{Config: s.Config(), Needs: needs, Now: time.Now}
+	g.Config.AccessTokenFile = token(t)
+	look := func() map[string]doctor.Finding {
+		out := map[string]doctor.Finding{}
+		for _, f := range doctor.Run(t.Context(), 5*time.Second, g.Checks()) {
+			out[f.Check] = f
+		}
+		return out
+	}
+	f := look()
+	if f["node accounts"].Outcome != doctor.Fail || !strings.Contains(f["node accounts"].Detail, "gke-nodes@acme") || strings.Contains(f["node accounts"].Detail, "-compute@") {
+		t.Errorf("an account that does not exist is named, and no other: %+v", f["node accounts"])
+	}
+	if f["secrets"].Outcome != doctor.Fail || !strings.Contains(f["secrets"].Detail, "mail: it does not exist") || strings.Contains(f["secrets"].Detail, "token") {
+		t.Errorf("so is a secret: %+v", f["secrets"])
+	}
+	needs.Nodes, needs.Secrets = needs.Nodes[:1], needs.Secrets[:1]
+	g.Needs = needs
+	if f := look(); !doctor.Healthy(slices.Collect(maps.Values(f))) || f["leftovers"].Outcome != doctor.OK {
+		t.Errorf("with all of it there, all is well: %+v", f)
+	}
+	s.DenyPermissions("token:secretmanager.versions.access", "123456789012-compute@developer.gserviceaccount.com:iam.serviceAccounts.actAs", "compute.disks.list")
+	f = look()
+	if !strings.Contains(f["secrets"].Detail, "missing: secretmanager.versions.access") || !strings.Contains(f["node accounts"].Detail, "missing: iam.serviceAccounts.actAs") {
+		t.Errorf("a right that is missing is named: %+v %+v", f["secrets"], f["node accounts"])
+	}
+	if l := f["leftovers"]; l.Outcome != doctor.Skip || !strings.Contains(l.Detail, "compute.disks.list") || l.Mend == "" {
+		t.Errorf("what is only told fails nothing: %+v", l)
+	}
+	if n := s.Received(); n > 0 {
+		t.Errorf("%d writes", n)
 	}
 }
 
 // The script runs under a gcloud that takes down what it is asked: twice, the second time where everything is there.
 func TestBootstrapMayBeRunAgain(t *testing.T) {
-	needs := doctor.NeedsOf(append(slices.Clone(seed), ref("Deployment", "recsys/api"), ref("RoleBinding.rbac.authorization.k8s.io", "recsys/x")))
+	stack := grown()
+	needs := doctor.NeedsOf(doctor.Stack{Project: "acme", Secrets: stack.Secrets, Resources: append(slices.Concat(seed, stack.Resources), ref("Deployment", "recsys/api"), ref("RoleBinding.rbac.authorization.k8s.io", "recsys/x"))})
 	script, err := doctor.Bootstrap{
 		Stack: "recsys", Project: "acme", Account: "recsysd", Needs: needs,
 		Others: []doctor.ProjectRole{{Member: "serviceAccount:it's@acme.iam.gserviceaccount.com", Role: "roles/bigquery.user"}},
@@ -135,7 +201,7 @@ func TestBootstrapMayBeRunAgain(t *testing.T) {
 			t.Errorf("the script has %s", never)
 		}
 	}
-	for _, p := range slices.Concat(needs.Read, needs.Write, needs.Services) {
+	for _, p := range slices.Concat(needs.Read, needs.Write, needs.Services, needs.Optional) {
 		if !strings.Contains(script, p) {
 			t.Errorf("the script lacks %s, which doctor asks for", p)
 		}
@@ -181,12 +247,18 @@ esac
 	for _, c := range []struct{ in, want string }{
 		{first, "iam|service-accounts|create|recsysd|"}, {first, "iam|roles|create|recsysd_recsys|"},
 		{first, "--member=serviceAccount:it's@acme.iam.gserviceaccount.com|--role=roles/bigquery.user|"},
-		{first, "123456789012-compute@developer.gserviceaccount.com|"}, {first, "--role=roles/container.admin|"},
+		{second, "add-iam-policy-binding|123456789012-compute@developer.gserviceaccount.com|"},
+		{second, "add-iam-policy-binding|gke-nodes@acme.iam.gserviceaccount.com|"},
+		{second, "secrets|add-iam-policy-binding|token|--project=acme|"}, {second, "secrets|add-iam-policy-binding|mail|--project=shared|"},
+		{first, "--role=roles/container.admin|"},
 		{first, "--role=projects/acme/roles/recsysd_recsys|"}, {second, "iam|roles|update|recsysd_recsys|"},
 	} {
 		if !strings.Contains(c.in, c.want) {
 			t.Errorf("no call %s in\n%s", c.want, c.in)
 		}
+	}
+	if strings.Contains(first, "secrets|add-iam-policy-binding") || strings.Contains(script, "secretmanager.versions.access") {
+		t.Errorf("what is not there is passed over, and no right is over every secret:\n%s", first)
 	}
 	if strings.Contains(second, "|create|") {
 		t.Errorf("run again, it makes things twice:\n%s", second)

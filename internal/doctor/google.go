@@ -35,7 +35,7 @@ const maxAsked = 20
 
 // Checks are those of the project, in the order in which they are told.
 func (g Google) Checks() []Check {
-	return []Check{
+	checks := []Check{
 		{"credentials", g.credentials}, {"project", g.project}, {"clock", g.clock}, {"services", g.services},
 		{"rights to look", func(ctx context.Context) Finding { return g.rights(ctx, g.Needs.Read) }},
 		{"rights to change", func(ctx context.Context) Finding {
@@ -44,10 +44,19 @@ func (g Google) Checks() []Check {
 			}
 			return g.rights(ctx, g.Needs.Write)
 		}},
-		{"quota", func(context.Context) Finding {
-			return Skipped("not checked: gcloud compute regions describe REGION --project=%s shows it", g.Config.Project)
-		}},
 	}
+	if len(g.Needs.Nodes) > 0 && !g.Observe {
+		checks = append(checks, Check{"node accounts", g.nodes})
+	}
+	if len(g.Needs.Secrets) > 0 {
+		checks = append(checks, Check{"secrets", g.secrets})
+	}
+	if len(g.Needs.Optional) > 0 && !g.Observe {
+		checks = append(checks, Check{"leftovers", g.leftovers})
+	}
+	return append(checks, Check{"quota", func(context.Context) Finding {
+		return Skipped("not checked: gcloud compute regions describe REGION --project=%s shows it", g.Config.Project)
+	}})
 }
 
 const logIn = "gcloud auth application-default login   # or attach a service account to the machine"

@@ -80,6 +80,21 @@ type Network struct {
 	Name string `yaml:"name" json:",omitempty" doc:"What people call it."`
 }
 
+// NodeAccounts are the Google service accounts that its nodes run as, by e-mail; "" is Compute Engine's default one.
+func (s Spec) NodeAccounts(project string) []string {
+	if len(s.Pools) == 0 {
+		return []string{""}
+	}
+	var all []string
+	for _, p := range s.Pools {
+		all = append(all, p.NodeAccounts(project)...)
+	}
+	return all
+}
+
+// ByName reports whether its control plane is to be reached by its DNS name, which takes a right of its own.
+func (s Spec) ByName() bool { return s.DNSEndpoint != nil && *s.DNSEndpoint }
+
 // Ref is cluster/NAME.
 func (s Spec) Ref() resource.Ref { return resource.Ref{Kind: Kind, Name: s.Name} }
 

@@ -90,6 +90,9 @@ func (s Spec) Account(project string) string {
 	return gcp.AccountEmail(project, *s.ServiceAccount)
 }
 
+// NodeAccounts is Account, as the cluster has it for all of its pools.
+func (s Spec) NodeAccounts(project string) []string { return []string{s.Account(project)} }
+
 // toAutoscaling keeps the policy of locations that live has.
 func toAutoscaling(s Spec, live *containerpb.NodePoolAutoscaling) *containerpb.NodePoolAutoscaling {
 	if s.Max == nil {

@@ -48,7 +48,7 @@ func (s *Server) serveAccounts(mux *http.ServeMux) {
 			name := method(r)
 			target, _, _ := strings.Cut(r.PathValue("e"), "@")
 			var answer []byte
-			call := Call{Service: gcp.IAM, Method: "iam.serviceAccounts." + name, Target: target, Write: write && name != "getIamPolicy"}
+			call := Call{Service: gcp.IAM, Method: "iam.serviceAccounts." + name, Target: target, Write: write && name != "getIamPolicy" && name != "testIamPermissions"}
 			err = s.serve(r.Context(), call, func() error {
 				if r.PathValue("p") != s.project && r.PathValue("p") != "-" {
 					return status.Error(codes.PermissionDenied, "Permission denied on resource project "+r.PathValue("p")+".")
@@ -257,7 +257,8 @@ func (a accounts) do(r *http.Request, body []byte) (any, error) {
 		return next, err
 	case "testIamPermissions":
 		q := &iampb.TestIamPermissionsRequest{}
-		return &iamv1.TestIamPermissionsResponse{Permissions: q.GetPermissions()}, readJSON(body, q)
+		err := readJSON(body, q)
+		return &iamv1.TestIamPermissionsResponse{Permissions: a.s.allowed(found.raw.Email, q.GetPermissions())}, err
 	}
 	return nil, status.Errorf(codes.NotFound, "Method not found: %s", verb)
 }

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"hash/crc32"
+	"io"
 	"net/http"
 	"strconv"
 	"strings"
@@ -40,6 +41,7 @@ func (s *Server) serveSecrets(mux *http.ServeMux) {
 	}
 	handle("GET "+secret+"/versions", "ListSecretVersions", s.listVersions)
 	handle("GET "+secret+"/versions/{v}", "GetSecretVersion", s.getVersion)
+	handle("POST "+secret, "TestIamPermissions", s.testSecretPermissions)
 }
 
 func (s *Server) answerSecrets(w http.ResponseWriter, r *http.Request, method string, act func(*http.Request) (any, error)) {
@@ -56,6 +58,20 @@ func (s *Server) answerSecrets(w http.ResponseWriter, r *http.Request, method st
 		return
 	}
 	writeJSON(w, answer)
+}
+
+// testSecretPermissions tells what the caller may do with a secret; of one that does not exist, that it may do nothing.
+func (s *Server) testSecretPermissions(r *http.Request) (any, error) {
+	name, isTest := strings.CutSuffix(r.PathValue("s"), ":testIamPermissions")
+	in := &secretmanager.TestIamPermissionsRequest{}
+	if err := json.NewDecoder(io.LimitReader(r.Body, 1<<20)).Decode(in); err != nil || !isTest {
+		return nil, status.Error(codes.InvalidArgument, "Request contains an invalid argument.")
+	}
+	out := &secretmanager.TestIamPermissionsResponse{}
+	if _, there := s.secrets[name]; there && r.PathValue("p") == s.project {
+		out.Permissions = s.allowed(name, in.Permissions)
+	}
+	return out, nil
 }
 
 func secretPath(r *http.Request) string {

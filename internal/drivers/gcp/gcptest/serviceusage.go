@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"net/http"
 	"path"
+	"slices"
 	"strings"
 
 	"google.golang.org/api/cloudresourcemanager/v3"
@@ -67,13 +68,18 @@ func (s *Server) DisableServices(names ...string) {
 }
 
 // DenyPermissions takes permissions from the caller, as far as they are asked about: calls that need them are refused by Forbid.
-// One of the form BUCKET:PERMISSION is taken on that bucket, any other on the project.
+// One of the form THING:PERMISSION is taken on that bucket, account or secret, any other on the project.
 func (s *Server) DenyPermissions(names ...string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for _, n := range names {
 		s.denied[n] = true
 	}
+}
+
+// allowed are those of the permissions that the caller has on a thing.
+func (s *Server) allowed(thing string, permissions []string) []string {
+	return slices.DeleteFunc(slices.Clone(permissions), func(p string) bool { return s.denied[thing+":"+p] })
 }
 
 // servePermissions tells which permissions the caller has on the project.

@@ -1,0 +1,94 @@
+package doctor
+
+import (
+	"context"
+	"fmt"
+	"path"
+	"slices"
+	"strings"
+
+	"google.golang.org/api/iam/v1"
+	"google.golang.org/api/option"
+	"google.golang.org/api/secretmanager/v1"
+
+	"recsysd.dev/recsysd/internal/drivers/gcp"
+)
+
+// These checks are of rights that stand on single things and not on the project.
+
+// leftovers asks for what is only told: without it nothing is wrong.
+func (g Google) leftovers(ctx context.Context) Finding {
+	f := g.rights(ctx, g.Needs.Optional)
+	if f.Outcome == Fail {
+		f.Outcome, f.Detail = Skip, "what a deleted cluster leaves behind will not be told; "+f.Detail
+	}
+	return f
+}
+
+// actAs is what it takes to make a machine that runs as an account.
+const actAs = "iam.serviceAccounts.actAs"
+
+// nodes asks, of each account that nodes run as, whether the caller may act as it.
+func (g Google) nodes(ctx context.Context) Finding {
+	opts, err := g.Config.HTTP(ctx, gcp.IAM)
+	if err != nil {
+		return Wrong("", "%v", err)
+	}
+	s, err := iam.NewService(ctx, opts...)
+	if err != nil {
+		return Wrong("", "%v", err)
+	}
+	var missing []string
+	for _, account := range g.Needs.Nodes {
+		if account == "" {
+			p, _, err := g.projectOf(ctx)
+			if err != nil {
+				return Skipped("the default account has the project's number in its name, which is not known: %v", err)
+			}
+			account = strings.TrimPrefix(p.Name, "projects/") + "-compute@developer.gserviceaccount.com"
+		}
+		got, err := s.Projects.ServiceAccounts.TestIamPermissions("projects/-/serviceAccounts/"+account, &iam.TestIamPermissionsRequest{Permissions: []string{actAs}}).Context(ctx).Do()
+		switch {
+		case err != nil:
+			missing = append(missing, fmt.Sprintf("%s: %v", account, gcp.Explain("iam.serviceAccounts.testIamPermissions", err)))
+		case !slices.Contains(got.Permissions, actAs):
+			missing = append(missing, account+": missing: "+actAs)
+		}
+	}
+	if len(missing) > 0 {
+		return Wrong(grantRights, "%s", strings.Join(missing, "\n"))
+	}
+	return Well("%d may be acted as", len(g.Needs.Nodes))
+}
+
+// secretRights are what it takes to find a version of a secret and to read it.
+var secretRights = []string{"secretmanager.versions.access", "secretmanager.versions.get", "secretmanager.versions.list"}
+
+// secrets asks, of each secret that the stack takes a value from, whether the caller may read it. Of one that does not exist Secret
+// Manager says no more than that nobody may.
+func (g Google) secrets(ctx context.Context) Finding {
+	opts, err := g.Config.HTTP(ctx, gcp.SecretManager)
+	if err != nil {
+		return Wrong("", "%v", err)
+	}
+	s, err := secretmanager.NewService(ctx, append(opts, option.WithScopes(secretmanager.CloudPlatformScope))...)
+	if err != nil {
+		return Wrong("", "%v", err)
+	}
+	var missing []string
+	for _, secret := range g.Needs.Secrets {
+		got, err := s.Projects.Secrets.TestIamPermissions(secret, &secretmanager.TestIamPermissionsRequest{Permissions: secretRights}).Context(ctx).Do()
+		if err != nil {
+			missing = append(missing, fmt.Sprintf("%s: %v", path.Base(secret), gcp.Explain("secretmanager.secrets.testIamPermissions", err)))
+			continue
+		}
+		lacking := slices.DeleteFunc(slices.Clone(secretRights), func(p string) bool { return slices.Contains(got.Permissions, p) })
+		if len(lacking) > 0 {
+			missing = append(missing, fmt.Sprintf("%s: it does not exist, or missing: %s", path.Base(secret), strings.Join(lacking, ", ")))
+		}
+	}
+	if len(missing) > 0 {
+		return Wrong(grantRights, "%s", strings.Join(missing, "\n"))
+	}
+	return Well("%d may be read", len(g.Needs.Secrets))
+}

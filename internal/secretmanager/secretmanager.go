@@ -108,7 +108,7 @@ func (s *Store) value(ctx context.Context, name Name, known Value) Value {
 	if cause := context.Cause(ctx); cause != nil {
 		err = cause
 	}
-	err = fmt.Errorf("Secret Manager: secret %s: %w", name.Secret, err)
+	err = fmt.Errorf("secret manager: secret %s: %w", name.Secret, err)
 	v := Value{Data: known.Data, Version: known.Version, Next: now.Add(min(again, s.refresh))}
 	if known.Version == "" {
 		v.Err = err

@@ -102,19 +102,19 @@ func TestWithoutAnAnswer(t *testing.T) {
 	}{
 		{"listing is forbidden", secretmanager.Name{Secret: "db"},
 			func(g *gcptest.Server) { g.Forbid("ListSecretVersions") }, (*gcptest.Server).Heal,
-			"Secret Manager: secret db: permission secretmanager.versions.list is missing (roles/secretmanager.viewer), or it does not exist"},
+			"secret manager: secret db: permission secretmanager.versions.list is missing (roles/secretmanager.viewer), or it does not exist"},
 		{"it was removed", secretmanager.Name{Secret: "db"},
 			func(g *gcptest.Server) { g.RemoveSecret("db") }, func(g *gcptest.Server) { g.AddSecret("db", marked) },
-			"Secret Manager: secret db: it does not exist"},
+			"secret manager: secret db: it does not exist"},
 		{"every version is disabled", secretmanager.Name{Secret: "db"},
 			func(g *gcptest.Server) { g.SetVersion("db", 1, "DISABLED") }, func(g *gcptest.Server) { g.SetVersion("db", 1, "ENABLED") },
-			"Secret Manager: secret db: it has no enabled version"},
+			"secret manager: secret db: it has no enabled version"},
 		{"the version is disabled", secretmanager.Name{Secret: "db", Version: "1"},
 			func(g *gcptest.Server) { g.SetVersion("db", 1, "DISABLED") }, func(g *gcptest.Server) { g.SetVersion("db", 1, "ENABLED") },
-			"Secret Manager: secret db: version 1 is disabled"},
+			"secret manager: secret db: version 1 is disabled"},
 		{"the service is away", secretmanager.Name{Secret: "db"},
 			func(g *gcptest.Server) { g.Fail("secretmanager", codes.Unavailable, "try later", gcptest.Forever) }, (*gcptest.Server).Heal,
-			"Secret Manager: secret db: secretmanager.versions.list: Unavailable: try later"},
+			"secret manager: secret db: secretmanager.versions.list: Unavailable: try later"},
 	}
 	for _, c := range cases {
 		t.Run(c.why, func(t *testing.T) {

@@ -261,7 +261,7 @@ func TestSecretManagerAway(t *testing.T) {
 	untouched(mark, "after a restart without an answer")
 	w.eventually("status says why", func() error {
 		out, err := w.recsysd("status")
-		if err != nil || !strings.Contains(out, "keeps the values that it has: ") || !strings.Contains(out, "Secret Manager: secret api-token: ") {
+		if err != nil || !strings.Contains(out, "keeps the values that it has: ") || !strings.Contains(out, "secret manager: secret api-token: ") {
 			return fmt.Errorf("%v: %s", err, out)
 		}
 		return nil
@@ -276,7 +276,7 @@ func TestSecretManagerAway(t *testing.T) {
 	})
 	w.eventually("the new ones wait", func() error {
 		out, err := w.recsysd("status")
-		for _, line := range []string{"creating Secret/" + w.stack + "/late: not available yet: Secret Manager: secret late: ", "waits for Secret/" + w.stack + "/late"} {
+		for _, line := range []string{"creating Secret/" + w.stack + "/late: not available yet: secret manager: secret late: ", "waits for Secret/" + w.stack + "/late"} {
 			if err != nil || !strings.Contains(out, line) {
 				return fmt.Errorf("%v: no %q in %s", err, line, out)
 			}

@@ -20,7 +20,8 @@ func team(t testing.TB, stack string) (files []string, base string) {
 	for _, env := range []string{"staging", "production"} {
 		files = append(files, "environments/"+env+".yaml", read("environments/"+env+".yaml"))
 	}
-	return files, strings.ReplaceAll(read("stack.yaml"), stack+"-api", "recsys-api")
+	base = strings.ReplaceAll(read("stack.yaml"), stack+"-api", "recsys-api")
+	return files, edit(t, base, `(?m)^    dnsEndpoint: true\n`, "") // the name that a cluster reports leads nowhere here
 }
 
 // Two environments of one repository in one project: neither takes, changes or removes what is the other's, and the one that goes takes
@@ -31,6 +32,7 @@ func TestTwoEnvironmentsInOneProject(t *testing.T) {
 	staging.configure("environment: staging\n")
 	commit := staging.push("the team's stack", base, files...)
 	staging.start()
+	staging.balance("api")
 	staging.eventually("staging converges", staging.converged(commit))
 
 	production := &world{
@@ -38,6 +40,7 @@ func TestTwoEnvironmentsInOneProject(t *testing.T) {
 	}
 	production.configure("environment: production\n")
 	production.start()
+	production.balance("api")
 	production.eventually("production converges beside it", production.converged(commit))
 	staging.quiet()
 	production.quiet()

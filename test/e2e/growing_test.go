@@ -28,6 +28,7 @@ func TestSoloGrows(t *testing.T) {
 	}
 	mark := kube.Mark()
 	grown := w.push("growing", edit(t, string(growing), `(?m)^name: recsys$`, "name: "+w.stack))
+	w.balance("api")
 	w.eventually("the growing stack converges", w.converged(grown))
 	w.quiet()
 

@@ -145,6 +145,19 @@ func (w *world) eventually(what string, check func() error) {
 	w.within(60*time.Second, what, check)
 }
 
+// balance gives a Service its address, once it is there and asks for one, as the cloud's controller would.
+func (w *world) balance(service string) {
+	w.Helper()
+	w.eventually("Service "+service+" asks for a load balancer", func() error {
+		kind, err := kube.Kubectl(w.Context(), kubetest.Admin, "-n", w.stack, "get", "service", service, "-o", "jsonpath={.spec.type}")
+		if err != nil {
+			return err
+		}
+		return same(kind, "LoadBalancer")
+	})
+	w.kubectl("patch", "service", service, "--subresource=status", "--type=merge", "-p", `{"status":{"loadBalancer":{"ingress":[{"ip":"203.0.113.9"}]}}}`)
+}
+
 func (w *world) within(limit time.Duration, what string, check func() error) {
 	w.Helper()
 	deadline := time.After(limit)

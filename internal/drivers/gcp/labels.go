@@ -57,7 +57,7 @@ func Undeclared(live, declared map[string]string) []string {
 }
 
 // DiffLabels compares the declared labels with the live ones. Keys that want does not have are not compared. The labels that say
-// whose a resource is are told apart from the rest.
+// whose a resource is are told apart from the rest; another namespace is a change like any other.
 func DiffLabels(want, live map[string]string) []resource.Change {
 	var d []resource.Change
 	for _, k := range slices.Sorted(maps.Keys(want)) {
@@ -65,9 +65,9 @@ func DiffLabels(want, live map[string]string) []resource.Change {
 		if ok && have == want[k] {
 			continue
 		}
-		c := resource.Change{Field: FieldLabels + k, Want: labelText(want[k]), Have: "absent", Owner: k == LabelManagedBy || k == LabelStack}
+		c := resource.Change{Field: FieldLabels + k, Want: labelText(want[k]), Have: "absent", Owner: k == LabelManagedBy || k == LabelStack || k == LabelNamespace}
 		if ok {
-			c.Have = labelText(have)
+			c.Have, c.Owner = labelText(have), c.Owner && k != LabelNamespace
 		}
 		d = append(d, c)
 	}

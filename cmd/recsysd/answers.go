@@ -49,12 +49,12 @@ func (d *daemon) status() view.Status {
 func (d *daemon) Status(context.Context) (view.Status, error) { return d.status(), nil }
 
 // History implements control.Daemon.
-func (d *daemon) History(_ context.Context, stack string) (view.History, error) {
+func (d *daemon) History(ctx context.Context, stack string) (view.History, error) {
 	r, err := d.find(stack)
 	if err != nil {
 		return view.History{}, err
 	}
-	p, err := r.running()
+	p, err := r.running(ctx)
 	if err != nil {
 		return view.History{}, err
 	}
@@ -86,7 +86,7 @@ func (d *daemon) Sync(ctx context.Context, stack string, o control.Sync) (view.S
 
 // sync looks at Git, then has a pass made over everything and waits for it. That Git cannot be reached is in the pass's own account.
 func (r *runner) sync(ctx context.Context, o control.Sync) (view.StackStatus, error) {
-	p, err := r.running()
+	p, err := r.running(ctx)
 	if err != nil {
 		return view.StackStatus{}, err
 	}
@@ -138,7 +138,7 @@ func (d *daemon) suspend(ctx context.Context, stack, ref, reason string) error {
 	if err != nil {
 		return err
 	}
-	p, err := r.running()
+	p, err := r.running(ctx)
 	if err != nil {
 		return err
 	}
@@ -177,16 +177,24 @@ func (r *runner) knows(ref resource.Ref) error {
 	return fmt.Errorf("%s in stack %s: %w; recsysd status shows the names", ref, r.name, control.ErrNotFound)
 }
 
-// running is the parts that work now.
-func (r *runner) running() (*parts, error) {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	switch {
-	case r.parts != nil:
-		return r.parts, nil
-	case r.broken != nil:
-		return nil, fmt.Errorf("stack %s: %w", r.name, r.broken)
-	default:
-		return nil, fmt.Errorf("stack %s: is being started", r.name)
+// running is the parts that work now. While the stack is being started they are waited for.
+func (r *runner) running(ctx context.Context) (*parts, error) {
+	for {
+		r.mu.Lock()
+		p, broken, turned := r.parts, r.broken, r.turned
+		r.mu.Unlock()
+		switch {
+		case p != nil:
+			return p, nil
+		case broken != nil:
+			return nil, fmt.Errorf("stack %s: %w", r.name, broken)
+		}
+		select {
+		case <-turned:
+		case <-r.done:
+			return nil, fmt.Errorf("stack %s: is stopped", r.name)
+		case <-ctx.Done():
+			return nil, fmt.Errorf("stack %s: is being started: %w", r.name, ctx.Err())
+		}
 	}
 }

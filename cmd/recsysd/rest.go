@@ -62,7 +62,7 @@ func (d *daemon) Rest(ctx context.Context, stack string, o control.Rest) ([]cont
 	if err != nil {
 		return nil, err
 	}
-	p, err := r.running()
+	p, err := r.running(ctx)
 	if err != nil {
 		return nil, err
 	}

@@ -44,6 +44,7 @@ type runner struct {
 	stopped   bool
 	parts     *parts             // nil until they could be built
 	broken    error              // why they could not
+	turned    chan struct{}      // closed, and replaced, when one of the two is set
 	cancel    context.CancelFunc // of the parts
 	inPass    bool
 	stale     bool // the parts are to be replaced when the pass is through
@@ -70,7 +71,7 @@ const rebuild = 15 * time.Second
 func newRunner(c *config.Config, s config.Stack, w world, log *zap.Logger) *runner {
 	return &runner{
 		name: s.Name, conf: c, stack: s, world: w, log: log.With(zap.String("stack", s.Name)), beat: time.Now(),
-		kick: make(chan reconcile.Kick), wake: make(chan struct{}, 1), done: make(chan struct{}),
+		kick: make(chan reconcile.Kick), wake: make(chan struct{}, 1), done: make(chan struct{}), turned: make(chan struct{}),
 		recorded: func(reconcile.Pass) {}, request: func(string, string, string) {}, gone: func() {},
 		read: func(*desired.Stack) {}, beside: func() []string { return nil },
 	}
@@ -92,7 +93,7 @@ func (r *runner) run(ctx context.Context) {
 			continue // built anew from the changed configuration
 		}
 		r.log.Error("stack cannot run", zap.Error(err))
-		r.note(func() { r.broken = err })
+		r.note(func() { r.turn(nil, err) })
 		select {
 		case <-ctx.Done():
 		case <-r.wake:
@@ -115,6 +116,13 @@ func (r *runner) note(change func()) {
 	change()
 }
 
+// turn sets the parts, or why there are none. The runner is locked.
+func (r *runner) turn(p *parts, broken error) {
+	r.parts, r.broken = p, broken
+	close(r.turned)
+	r.turned = make(chan struct{})
+}
+
 // live builds the parts and runs them until they are to be replaced, which is no error.
 func (r *runner) live(ctx context.Context) error {
 	ctx, cancel := context.WithCancel(ctx)
@@ -126,7 +134,7 @@ func (r *runner) live(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	r.note(func() { r.parts, r.broken = p, nil })
+	r.note(func() { r.turn(p, nil) })
 	group, ctx := errgroup.WithContext(ctx)
 	group.Go(func() error { return p.source.Run(ctx) })
 	group.Go(func() error { return p.engine.Run(ctx, r.kick) })

@@ -20,6 +20,7 @@ var edges = []struct{ from, to, reason string }{
 	{"internal/reconcile", "internal/resource", "it observes and acts through kinds"},
 	{"internal/reconcile", "internal/plan", "a pass is made of a plan and its results"},
 	{"internal/gitsource", "internal/reconcile", "it yields revisions"},
+	{"internal/gitwrite", "internal/gitsource", "one conversation with a repository, for reading and for writing"},
 	{"internal/history", "internal/reconcile", "it keeps passes and what a stack remembers"},
 	{"internal/history", "internal/view", "a pass is kept as it is shown"},
 	{"internal/history", "internal/resource", "what is remembered is remembered by resource"},

@@ -70,7 +70,7 @@ func (p *program) planned(ctx context.Context, file, cloud, environment string) 
 	o := &once{}
 	o.Stack, o.Source, o.Settings = s.Name, source, settings(s)
 	o.Kinds = drivers.Simulated(&sim.Cloud{}, s.Name, s.Project)
-	o.Load = loader(s, source.Name(), true, outside{}, func(string) {}, func(*desired.Stack) {})
+	o.Load = loader(stackReader(s, source.Name(), true, outside{}), func(string) {}, func(*desired.Stack) {})
 	return o, nil
 }
 

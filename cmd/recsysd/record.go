@@ -10,15 +10,15 @@ import (
 
 	"go.uber.org/zap"
 
-	"recsysd.dev/recsysd/internal/history"
 	"recsysd.dev/recsysd/internal/plan"
 	"recsysd.dev/recsysd/internal/reconcile"
 	"recsysd.dev/recsysd/internal/view"
 )
 
 // record takes the account of a pass: to disk, to the metrics, to the log, and to whoever asks for the status.
-func (r *runner) record(store *history.Store, p reconcile.Pass, m reconcile.Memory) error {
-	err := store.Record(p, m)
+func (r *runner) record(of *parts, p reconcile.Pass, m reconcile.Memory) error {
+	err := of.store.Record(p, m)
+	of.writer.passed(p)
 	r.note(func() {
 		r.last = &p
 		if p.Converged() {
@@ -89,6 +89,9 @@ func (r *runner) status() view.StackStatus {
 	defer r.mu.Unlock()
 	v := view.StackOf(r.stack.Name, r.last, r.converged)
 	v.Notices = append(v.Notices, r.beside()...)
+	if r.parts != nil {
+		v.Notices = append(v.Notices, r.parts.writer.notices()...)
+	}
 	if r.broken != nil {
 		v.Error = strings.TrimPrefix(v.Error+"\n"+r.broken.Error(), "\n")
 	}

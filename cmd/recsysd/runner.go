@@ -61,6 +61,7 @@ type parts struct {
 	store  *history.Store
 	engine *reconcile.Reconciler
 	news   *inbox
+	writer *writeBack
 	ended  chan struct{} // closed when they work no longer
 }
 
@@ -139,6 +140,7 @@ func (r *runner) live(ctx context.Context) error {
 	group.Go(func() error { return p.source.Run(ctx) })
 	group.Go(func() error { return p.engine.Run(ctx, r.kick) })
 	group.Go(func() error { return p.news.forward(ctx, r.send) })
+	group.Go(func() error { return p.writer.run(ctx) })
 	group.Go(func() error {
 		return r.watchKeys(ctx, s.Secrets.AgeKeyFile, func(why string) { p.news.put(why) })
 	})
@@ -173,15 +175,19 @@ func (r *runner) build(ctx context.Context, c *config.Config, s config.Stack) (*
 	if err != nil {
 		return nil, errors.Join(err, p.source.Close())
 	}
-	images := catalogOf(p.kinds, s)
+	read := stackReader(s, s.Git.Path, false, outside{p.kinds.Secrets, catalogOf(p.kinds, s)})
+	p.writer = newWriteBack(c, s, read, r.log, func(ctx context.Context) { p.source.Poll(ctx) }) // what a poll fails by, the next pass tells
 	p.engine = &reconcile.Reconciler{
-		Stack:    s.Name,
-		Source:   entrance{p.source, r},
-		Load:     loader(s, s.Git.Path, false, outside{p.kinds.Secrets, images}, func(n string) { r.log.Info("notice", zap.String("notice", n)) }, r.read),
+		Stack:  s.Name,
+		Source: entrance{p.source, r},
+		Load: loader(read, func(n string) { r.log.Info("notice", zap.String("notice", n)) }, func(s *desired.Stack) {
+			r.read(s)
+			p.writer.heard(s)
+		}),
 		Kinds:    p.kinds.Kinds,
 		Settings: settings(s),
 		Memory:   memory,
-		Record:   func(pass reconcile.Pass, m reconcile.Memory) error { return r.record(store, pass, m) },
+		Record:   func(pass reconcile.Pass, m reconcile.Memory) error { return r.record(p, pass, m) },
 		Progress: func(plan.Result) { r.note(func() {}) },
 	}
 	return p, nil

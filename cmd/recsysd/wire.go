@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"path/filepath"
 	"slices"
 	"time"
@@ -62,16 +63,25 @@ type outside struct {
 	images  *catalog.Catalog
 }
 
-// loader reads the stack file at path of a revision and demands that it is this stack. notice is told what is worth telling, once as
-// long as it stays so, and read what was read.
-func loader(s config.Stack, path string, offline bool, out outside, notice func(string), read func(*desired.Stack)) reconcile.Load {
-	var told []string
-	return func(ctx context.Context, r reconcile.Revision, now time.Time) (reconcile.Stack, error) {
-		stack, err := desired.Load(r.Tree, path, desired.Options{
+// reader reads a stack from the files of a revision.
+type reader func(ctx context.Context, tree fs.FS, now time.Time) (*desired.Stack, error)
+
+// stackReader reads the stack file at path of a tree and demands that it is this stack.
+func stackReader(s config.Stack, path string, offline bool, out outside) reader {
+	return func(ctx context.Context, tree fs.FS, now time.Time) (*desired.Stack, error) {
+		return desired.Load(tree, path, desired.Options{
 			Environment: s.Environment, Project: s.Project, Name: s.Name, External: s.Kubernetes.Kubeconfig != "",
 			Offline: offline, Now: now, Keys: keyFile(s.Secrets.AgeKeyFile), Managed: managed(ctx, out.secrets),
 			Images: tagsIn(ctx, out.images), WriteBack: s.ImageUpdates.Push != "" && !offline,
 		})
+	}
+}
+
+// loader hands the engine what a reader reads. notice is told what is worth telling, once as long as it stays so, and heard what was read.
+func loader(read reader, notice func(string), heard func(*desired.Stack)) reconcile.Load {
+	var told []string
+	return func(ctx context.Context, r reconcile.Revision, now time.Time) (reconcile.Stack, error) {
+		stack, err := read(ctx, r.Tree, now)
 		if err != nil {
 			return reconcile.Stack{}, err
 		}
@@ -81,7 +91,7 @@ func loader(s config.Stack, path string, offline bool, out outside, notice func(
 			}
 		}
 		told = stack.Notices
-		read(stack)
+		heard(stack)
 		return reconcile.Stack{Resources: stack.Resources, Until: stack.Until}, nil
 	}
 }
@@ -162,7 +172,7 @@ func (p *program) once(ctx context.Context, file string, readOnly bool) (*once, 
 	}
 	o.closers = append(o.closers, set.Close)
 	o.Stack, o.Kinds, o.Settings = s.Name, set.Kinds, settings(s)
-	o.Load = loader(s, path, false, outside{set.Secrets, catalogOf(set, s)}, func(n string) { fmt.Fprintf(p.err, "notice: %s\n", n) }, func(*desired.Stack) {})
+	o.Load = loader(stackReader(s, path, false, outside{set.Secrets, catalogOf(set, s)}), func(n string) { fmt.Fprintf(p.err, "notice: %s\n", n) }, func(*desired.Stack) {})
 	if readOnly {
 		o.Memory = p.remembered(c, s.Name)
 		return o, nil

@@ -52,7 +52,7 @@ func TestMistakes(t *testing.T) {
 		{"a duration without a unit", stack("    interval: 60\n"), `f:5:15: stacks[0].interval: "60" is not a duration; such as 90s, 5m, 7d`},
 		{"an interval of nothing would spin", stack("    interval: 0s\n"), "f:5:15: stacks[0].interval: must be more than zero"},
 		{"a size in other people's units", "stacks: [{name: a, project: p, git: {url: u, maxBytes: 1TB}}]\n", `f:1:56: stacks[0].git.maxBytes: "1TB" is not a size; such as 64MiB, 1GiB`},
-		{"what is not built yet is not passed over in silence", stack("    imageUpdates: {push: main}\n"), `f:5:26: stacks[0].imageUpdates.push: new tags cannot be written into Git yet; without it they run directly`},
+		{"a branch that Git would not have", stack("    imageUpdates: {push: a..b}\n"), `f:5:26: stacks[0].imageUpdates.push: "a..b" is not the name of a branch`},
 		{"an author that would break a commit", stack("    imageUpdates: {author: {name: 'a <b', email: ''}}\n"), `f:5:35: stacks[0].imageUpdates.author.name: "a <b" cannot stand on a commit` + "\n" + `f:5:50: stacks[0].imageUpdates.author.email: "" cannot stand on a commit`},
 		{"tags listed without a pause", stack("    imageUpdates: {interval: 0s}\n"), "f:5:30: stacks[0].imageUpdates.interval: must be more than zero"},
 		{"a mode that does not exist", stack("    mode: aply\n"), `f:5:11: stacks[0].mode: "aply" is not one of apply, observe`},

@@ -106,16 +106,27 @@ func (s Stack) validate(complain func(key, format string, args ...any)) {
 	}
 }
 
-// validate refuses what could not stand in a commit, and what is not built yet.
+// validate refuses what could not stand in a commit, or be pushed to.
 func (u ImageUpdates) validate(complain func(key, format string, args ...any)) {
 	for _, t := range []struct{ key, value string }{{"name", u.Author.Name}, {"email", u.Author.Email}} {
 		if t.value == "" || strings.ContainsAny(t.value, "<>") || strings.ContainsFunc(t.value, unicode.IsControl) {
 			complain("imageUpdates.author."+t.key, "%q cannot stand on a commit", t.value)
 		}
 	}
-	if u.Push != "" {
-		complain("imageUpdates.push", "new tags cannot be written into Git yet; without it they run directly")
+	if u.Push != "" && !branchName(u.Push) {
+		complain("imageUpdates.push", "%q is not the name of a branch", u.Push)
 	}
+}
+
+// branchName is Git's own rule for the names of branches.
+func branchName(name string) bool {
+	for _, part := range strings.Split(name, "/") {
+		if part == "" || strings.HasPrefix(part, ".") || strings.HasSuffix(part, ".lock") {
+			return false
+		}
+	}
+	return !strings.HasPrefix(name, "-") && !strings.HasSuffix(name, ".") && !strings.Contains(name, "..") && !strings.Contains(name, "@{") &&
+		name != "@" && !strings.ContainsAny(name, " ~^:?*[\\") && !strings.ContainsFunc(name, unicode.IsControl)
 }
 
 // validate keeps credentials off the wire in plain text: only this machine may be spoken to without TLS.

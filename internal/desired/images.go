@@ -1,6 +1,7 @@
 package desired
 
 import (
+	"cmp"
 	"fmt"
 	"strings"
 
@@ -12,6 +13,7 @@ import (
 // Followed is a workload whose tag stands in Git and follows a policy.
 type Followed struct {
 	Workload string // its name
+	Image    string // its name within the registry
 	Tag      string // that Git names
 	Choice   image.Choice
 }
@@ -75,7 +77,7 @@ func (b *builder) choice(i workload.Image, path, full string, from image.Reposit
 		b.p.add(b.at(path+".image"), tag, "missing; new tags are written into Git (imageUpdates.push), so Git names the one to begin with")
 		return nil
 	case b.options.WriteBack:
-		b.followed = append(b.followed, Followed{strings.TrimPrefix(path, "workloads."), i.Tag, choice})
+		b.follow(strings.TrimPrefix(path, "workloads."), i, choice)
 		return nil
 	case i.Tag != "" && !b.options.Offline:
 		b.p.add(b.at(tag), tag, "the policy finds the tag; remove one of the two")
@@ -85,6 +87,13 @@ func (b *builder) choice(i workload.Image, path, full string, from image.Reposit
 	}
 	b.chosen[path] = &choice
 	return &choice
+}
+
+// follow takes down a tag that is to be kept up in Git, unless its workload is to be left alone.
+func (b *builder) follow(name string, i workload.Image, choice image.Choice) {
+	if h := b.file.Workloads[name].Handling; h.Suspend == "" && cmp.Or(h.Mode, b.file.Mode) != "observe" {
+		b.followed = append(b.followed, Followed{Workload: name, Image: i.Name, Tag: i.Tag, Choice: choice})
+	}
 }
 
 // imagesOf is the choice for every container that runs the workload's image.

@@ -24,6 +24,15 @@ var ErrRewritten = errors.New("the branch was rewritten")
 // errSHA256 is the answer for a repository in the newer object format, which go-git does not read.
 var errSHA256 = errors.New("the repository uses SHA-256 for its objects, which is not supported")
 
+// ErrNoBranch is in the error of a branch that does not exist.
+var ErrNoBranch = errors.New("there is no such branch")
+
+// ErrMoved is in the error of a push to a branch that is not, or no longer, where it was expected.
+var ErrMoved = errors.New("the branch has moved")
+
+// errMayNotWrite is the answer to credentials that are good for reading alone.
+var errMayNotWrite = errors.New("may not write")
+
 // errPackTooLarge is the end of a download that would exceed maxBytes.
 type errPackTooLarge int64
 
@@ -52,16 +61,15 @@ func (e *shownError) Error() string { return e.text }
 func (e *shownError) Unwrap() error { return e.cause }
 
 // explain turns what the transports return into one line that says what to do about it.
-func (s *Source) explain(ctx context.Context, err error) error {
+func explain(ctx context.Context, a address, auth Auth, err error) error {
 	if err == nil {
 		return nil
 	}
-	text := s.reason(ctx, err)
-	return &shownError{text: fmt.Sprintf("git %s: %s", s.address, text), cause: err}
+	return &shownError{text: fmt.Sprintf("git %s: %s", a, reason(ctx, a, auth, err)), cause: err}
 }
 
 // reason knows the errors that have a remedy; the others are shown as they are, on one line.
-func (s *Source) reason(ctx context.Context, err error) string {
+func reason(ctx context.Context, a address, auth Auth, err error) string {
 	var unexpected *plumbing.UnexpectedError // hides what it wraps
 	if errors.As(err, &unexpected) {
 		err = unexpected.Err
@@ -72,13 +80,15 @@ func (s *Source) reason(ctx context.Context, err error) string {
 	switch cause := context.Cause(ctx); {
 	case cause != nil && !errors.As(err, new(errPackTooLarge)):
 		return cause.Error()
+	case errors.Is(err, errMayNotWrite):
+		return "access denied: the token" + from(auth.TokenFile) + " may read this repository, but not write to it"
 	case errors.Is(err, transport.ErrAuthenticationRequired):
-		if s.cfg.Auth.TokenFile == "" && s.address.password == "" {
+		if auth.TokenFile == "" && a.password == "" {
 			return "authentication failed: the server wants a token; set git.auth.tokenFile"
 		}
-		return "authentication failed: the server does not accept the token" + from(s.cfg.Auth.TokenFile)
+		return "authentication failed: the server does not accept the token" + from(auth.TokenFile)
 	case errors.Is(err, transport.ErrAuthorizationFailed):
-		return "access denied: the token" + from(s.cfg.Auth.TokenFile) + " may not read this repository"
+		return "access denied: the token" + from(auth.TokenFile) + " may not read this repository"
 	case errors.Is(err, transport.ErrRepositoryNotFound):
 		return "repository not found (many hosts also say so when the credentials may not read it)"
 	case errors.Is(err, transport.ErrEmptyRemoteRepository):
@@ -92,7 +102,7 @@ func (s *Source) reason(ctx context.Context, err error) string {
 	case errors.As(err, &address): // repeats the URL
 		err = address.Err
 	}
-	return printable(s.withoutSecrets(err.Error()))
+	return printable(withoutSecrets(a, auth, err.Error()))
 }
 
 // isSHA256 tells whether a line of a listing goes on with the rest of a longer hash where a SHA-1 has ended.
@@ -111,15 +121,15 @@ func from(file string) string {
 }
 
 // withoutSecrets is the last guard: what the libraries put into their texts is not ours to decide.
-func (s *Source) withoutSecrets(text string) string {
-	secrets := []string{s.address.password, s.address.user}
-	if s.cfg.Auth.TokenFile != "" {
-		if token, err := readSecret(s.cfg.Auth.TokenFile); err == nil {
+func withoutSecrets(a address, auth Auth, text string) string {
+	secrets := []string{a.password, a.user}
+	if auth.TokenFile != "" {
+		if token, err := readSecret(auth.TokenFile); err == nil {
 			secrets = append(secrets, token)
 		}
 	}
 	for _, secret := range secrets {
-		if len(secret) > 3 && s.address.endpoint.Protocol != "ssh" {
+		if len(secret) > 3 && a.endpoint.Protocol != "ssh" {
 			text = strings.ReplaceAll(text, secret, "REDACTED")
 		}
 	}

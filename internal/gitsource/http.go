@@ -21,24 +21,37 @@ const maxListing = 16 << 20
 // openHTTP returns how to begin a conversation over https. The token is read anew each time, so a file that was renewed
 // counts at the next poll. Cookies, ~/.netrc and credential helpers play no part.
 func openHTTP(a address, auth Auth) (func(context.Context) (transport.UploadPackSession, error), func()) {
+	client, shut := httpClient()
+	open := func(context.Context) (transport.UploadPackSession, error) {
+		endpoint, method, err := httpParty(a, auth)
+		if err != nil {
+			return nil, err
+		}
+		return client.NewUploadPackSession(endpoint, method)
+	}
+	return open, shut
+}
+
+// httpClient speaks Git over https; shut ends its idle connections.
+func httpClient() (client transport.Transport, shut func()) {
 	base := &http.Transport{
 		Proxy: http.ProxyFromEnvironment, ForceAttemptHTTP2: true,
 		MaxIdleConnsPerHost: 1, IdleConnTimeout: 90 * time.Second,
 	}
-	client := githttp.NewClient(&http.Client{Transport: &guardedTransport{base}})
-	open := func(context.Context) (transport.UploadPackSession, error) {
-		user, password, err := httpCredentials(a, auth)
-		if err != nil {
-			return nil, err
-		}
-		var method transport.AuthMethod
-		if password != "" {
-			method = &githttp.BasicAuth{Username: user, Password: password}
-		}
-		endpoint := *a.endpoint // a redirect changes it
-		return client.NewUploadPackSession(&endpoint, method)
+	return githttp.NewClient(&http.Client{Transport: &guardedTransport{base}}), base.CloseIdleConnections
+}
+
+// httpParty is who is spoken to, and as whom. The endpoint is the caller's own: a redirect changes it.
+func httpParty(a address, auth Auth) (*transport.Endpoint, transport.AuthMethod, error) {
+	user, password, err := httpCredentials(a, auth)
+	if err != nil {
+		return nil, nil, err
 	}
-	return open, base.CloseIdleConnections
+	endpoint := *a.endpoint
+	if password == "" {
+		return &endpoint, nil, nil
+	}
+	return &endpoint, &githttp.BasicAuth{Username: user, Password: password}, nil
 }
 
 // httpCredentials: the token file, else what stands in the URL. The common hosts take any user name with a token.

@@ -32,7 +32,7 @@ type errNotProven string
 
 func (e errNotProven) Error() string { return string(e) }
 
-// branchTip picks the branch from a list of references.
+// branchTip picks the branch from a list of references. That it is not there among others is an ErrNoBranch.
 func branchTip(branch string, heads map[string]plumbing.Hash) (plumbing.Hash, error) {
 	if h, ok := heads[branchRef(branch)]; ok && !h.IsZero() {
 		return h, nil
@@ -50,7 +50,7 @@ func branchTip(branch string, heads map[string]plumbing.Hash) (plumbing.Hash, er
 	if len(others) > 5 {
 		others = append(others[:5], "…")
 	}
-	return plumbing.ZeroHash, fmt.Errorf("branch %s does not exist; there are: %s", branch, strings.Join(others, ", "))
+	return plumbing.ZeroHash, &shownError{fmt.Sprintf("branch %s does not exist; there are: %s", branch, strings.Join(others, ", ")), ErrNoBranch}
 }
 
 // branchRef is a branch's full name.

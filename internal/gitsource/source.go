@@ -5,7 +5,8 @@
 // file in the source's directory, and read from there: there is never a checkout, no git program is run, and memory does
 // not grow with the repository. The user's and the system's Git and ssh configuration play no part.
 //
-// It is not for writing to Git, and does not know what the files mean.
+// A Repository is the same conversation for whoever writes: the newest commit of a branch, and a push that moves it. What a commit is
+// made of is gitwrite's business. Neither knows what the files mean.
 package gitsource
 
 import (
@@ -120,7 +121,7 @@ func (s *Source) look(ctx context.Context, rewritten bool) error {
 	patient, stop := withPatience(ctx, s.cfg.Timeout)
 	defer stop()
 	before := s.current.Commit // only whoever has the turn writes it
-	err := s.explain(patient, s.update(patient, rewritten || s.cfg.AllowRewrite))
+	err := explain(patient, s.address, s.cfg.Auth, s.update(patient, rewritten || s.cfg.AllowRewrite))
 	if err != nil && ctx.Err() != nil {
 		return err // given up by the caller: it says nothing about the repository
 	}

@@ -43,7 +43,7 @@ func (s *sshSession) AdvertisedReferences() (*packp.AdvRefs, error) {
 
 // AdvertisedReferencesContext connects: the server speaks first, with its references.
 func (s *sshSession) AdvertisedReferencesContext(ctx context.Context) (*packp.AdvRefs, error) {
-	line, err := dialSSH(ctx, s.address, s.auth)
+	line, err := dialSSH(ctx, s.address, s.auth, transport.UploadPackServiceName)
 	if err != nil {
 		return nil, err
 	}
@@ -101,7 +101,7 @@ func (s *sshSession) Close() error {
 	return line.Close()
 }
 
-// sshLine is one running git-upload-pack.
+// sshLine is one running git-upload-pack or git-receive-pack.
 type sshLine struct {
 	client *ssh.Client
 	in     io.WriteCloser
@@ -137,8 +137,8 @@ func (l *sshLine) explain(err error) error {
 	return fmt.Errorf("the server says: %s", printable(text))
 }
 
-// dialSSH connects, proves the host, authenticates and starts git-upload-pack. Everything ends when ctx does.
-func dialSSH(ctx context.Context, a address, auth Auth) (*sshLine, error) {
+// dialSSH connects, proves the host, authenticates and starts the service. Everything ends when ctx does.
+func dialSSH(ctx context.Context, a address, auth Auth, service string) (*sshLine, error) {
 	host := strings.Trim(a.endpoint.Host, "[]")
 	port := a.endpoint.Port
 	if port == 0 {
@@ -161,7 +161,7 @@ func dialSSH(ctx context.Context, a address, auth Auth) (*sshLine, error) {
 		return nil, handshakeError(err, where, auth)
 	}
 	client := ssh.NewClient(sshConn, channels, requests)
-	line, err := startUploadPack(client, a.endpoint.Path)
+	line, err := startService(client, service, a.endpoint.Path)
 	if err != nil {
 		stop()
 		return nil, errors.Join(err, client.Close())
@@ -170,8 +170,8 @@ func dialSSH(ctx context.Context, a address, auth Auth) (*sshLine, error) {
 	return line, nil
 }
 
-// startUploadPack runs the one command that a fetch needs.
-func startUploadPack(client *ssh.Client, path string) (*sshLine, error) {
+// startService runs the one command that a fetch or a push needs.
+func startService(client *ssh.Client, service, path string) (*sshLine, error) {
 	session, err := client.NewSession()
 	if err != nil {
 		return nil, err
@@ -190,7 +190,7 @@ func startUploadPack(client *ssh.Client, path string) (*sshLine, error) {
 	if strings.HasPrefix(path, "/~") { // ssh://host/~user/x is relative to that user's home
 		path = path[1:]
 	}
-	if err := session.Start("git-upload-pack '" + strings.ReplaceAll(path, "'", `'\''`) + "'"); err != nil {
+	if err := session.Start(service + " '" + strings.ReplaceAll(path, "'", `'\''`) + "'"); err != nil {
 		return nil, err
 	}
 	go func() { // joined by Close and explain

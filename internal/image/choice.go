@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"time"
 )
 
 // Choice is what is known for the choice of an image's tag.
@@ -31,6 +32,43 @@ func (c Choice) Pick(running *Tag) (pick Tag, vanished, ok bool) {
 		return best, false, true
 	}
 	return *running, c.Known, true
+}
+
+// Next is the tag to write in place of the one that stands in Git; it is not ok if that one stays. A version never becomes a lower one,
+// not even for a policy that does not match it: whoever wants that writes it. Of other tags the later upload counts. That of a tag which
+// is not listed is taken from stands: it may be a time before which it was uploaded, and zero says that nothing is known, so it stays.
+func (c Choice) Next(stands Tag) (next Tag, ok bool) {
+	best, found := c.Policy.Choose(c.Tags)
+	if !found || best.Name == stands.Name {
+		return Tag{}, false
+	}
+	if c.Policy.versions != nil {
+		v, whole := version(stands.Name)
+		w, _ := version(best.Name)
+		return best, !whole || w.GreaterThan(v)
+	}
+	if !c.Policy.Matches(stands.Name) {
+		return best, true
+	}
+	if uploaded, listed := c.uploaded(stands.Name); listed {
+		stands.Uploaded = uploaded
+	}
+	return best, !stands.Uploaded.IsZero() && best.Uploaded.After(stands.Uploaded)
+}
+
+// Lists reports whether a tag is in the registry, as far as that is known.
+func (c Choice) Lists(tag string) bool {
+	_, listed := c.uploaded(tag)
+	return listed
+}
+
+func (c Choice) uploaded(tag string) (time.Time, bool) {
+	for _, t := range c.Tags {
+		if t.Name == tag {
+			return t.Uploaded, true
+		}
+	}
+	return time.Time{}, false
 }
 
 // Missing says why nothing is known to run, in one line.

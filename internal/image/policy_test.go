@@ -239,3 +239,40 @@ func FuzzPolicy(f *testing.F) {
 		}
 	})
 }
+
+func TestNext(t *testing.T) {
+	noon := time.Date(2026, 11, 1, 12, 0, 0, 0, time.UTC)
+	listed := []image.Tag{
+		{Name: "v1.0.1", Uploaded: noon}, {Name: "v1.0.2", Uploaded: noon.Add(-time.Hour)}, {Name: "v2.0.0", Uploaded: noon},
+		{Name: "main-1", Uploaded: noon.Add(-2 * time.Hour)}, {Name: "main-2", Uploaded: noon},
+	}
+	for _, c := range []struct {
+		name   string
+		policy image.Policy
+		stands image.Tag
+		want   string // "": it stays
+	}{
+		{"a higher version, whenever it was pushed", versions(t, "^1.0"), image.Tag{Name: "v1.0.1"}, "v1.0.2"},
+		{"the highest stays", versions(t, "^1.0"), image.Tag{Name: "v1.0.2"}, ""},
+		{"one version under another name is none to move to", versions(t, "^1.0"), image.Tag{Name: "1.0.2"}, ""},
+		{"a version that vanished goes up", versions(t, "^1.0"), image.Tag{Name: "v1.0.0"}, "v1.0.2"},
+		{"a version that vanished does not go down", versions(t, "^1.0"), image.Tag{Name: "v1.0.9"}, ""},
+		{"a version outside of the range does not go down", versions(t, "^1.0"), image.Tag{Name: "v2.0.0"}, ""},
+		{"a version outside of the range goes up", versions(t, "^2.0"), image.Tag{Name: "v1.0.1"}, "v2.0.0"},
+		{"what is no version becomes one", versions(t, "^1.0"), image.Tag{Name: "main-2"}, "v1.0.2"},
+		{"a later upload", newest(t, "main-.*"), image.Tag{Name: "main-1"}, "main-2"},
+		{"the last upload stays", newest(t, "main-.*"), image.Tag{Name: "main-2"}, ""},
+		{"of a tag that vanished nothing is known", newest(t, "main-.*"), image.Tag{Name: "main-9"}, ""},
+		{"gone before the last upload", newest(t, "main-.*"), image.Tag{Name: "main-9", Uploaded: noon.Add(-time.Minute)}, "main-2"},
+		{"gone after the last upload", newest(t, "main-.*"), image.Tag{Name: "main-9", Uploaded: noon.Add(time.Minute)}, ""},
+		{"another pattern than before", newest(t, "main-.*"), image.Tag{Name: "v2.0.0"}, "main-2"},
+		{"nothing matches", newest(t, "rc-.*"), image.Tag{Name: "v2.0.0"}, ""},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			next, ok := image.Choice{Policy: c.policy, Tags: listed, Known: true}.Next(c.stands)
+			if ok != (c.want != "") || ok && next.Name != c.want {
+				t.Errorf("%q, %v; want %q", next.Name, ok, c.want)
+			}
+		})
+	}
+}

@@ -155,3 +155,15 @@ func (c *cutWriter) Write(p []byte) (int, error) {
 	c.left -= int64(len(p))
 	return c.ResponseWriter.Write(p)
 }
+
+// LoseAnswer has posts to a service done, and cuts the connection before the answer.
+func LoseAnswer(service string) Fault {
+	return func(w http.ResponseWriter, r *http.Request, git http.Handler) {
+		if r.Method == http.MethodGet || !strings.HasSuffix(r.URL.Path, "/"+service) {
+			git.ServeHTTP(w, r)
+			return
+		}
+		git.ServeHTTP(httptest.NewRecorder(), r)
+		panic(http.ErrAbortHandler)
+	}
+}

@@ -1,5 +1,5 @@
 // Package gittest has real Git repositories, and real servers for them, on loopback for tests: git http-backend behind an
-// HTTP server that counts and can misbehave, and git-upload-pack behind an ssh server. It needs Debian's package git.
+// HTTP server that counts and can misbehave, and git-upload-pack and git-receive-pack behind an ssh server. It needs Debian's package git.
 //
 // It does not depend on package testing, so that a whole environment can be built of it.
 package gittest
@@ -34,6 +34,12 @@ func NewRepo(root, name string) (*Repo, error) {
 		}
 	}
 	return r, nil
+}
+
+// AcceptPushes lets everybody push over http, who could only fetch so far.
+func (r *Repo) AcceptPushes() error {
+	_, err := r.Git("--git-dir", r.Dir, "config", "http.receivepack", "true")
+	return err
 }
 
 // Commit writes files into the work tree, commits everything there and pushes. It returns the commit's hash.

@@ -157,7 +157,7 @@ func (s *SSH) serve(conn net.Conn) {
 	}
 }
 
-// session runs one git-upload-pack; anything else is refused.
+// session runs one git-upload-pack or git-receive-pack; anything else is refused.
 func (s *SSH) session(channel ssh.Channel, requests <-chan *ssh.Request) {
 	defer channel.Close()
 	for request := range requests {
@@ -166,13 +166,13 @@ func (s *SSH) session(channel ssh.Channel, requests <-chan *ssh.Request) {
 			request.Reply(false, nil)
 			continue
 		}
-		path, ok := strings.CutPrefix(command.Line, "git-upload-pack '")
-		if !ok {
+		service, path, ok := strings.Cut(command.Line, " '")
+		if !ok || service != "git-upload-pack" && service != "git-receive-pack" {
 			request.Reply(false, nil)
 			continue
 		}
 		request.Reply(true, nil)
-		cmd := exec.Command("git", "upload-pack", strings.TrimSuffix(path, "'"))
+		cmd := exec.Command("git", strings.TrimPrefix(service, "git-"), strings.TrimSuffix(path, "'"))
 		cmd.Env = environment()
 		stdin, err := cmd.StdinPipe()
 		if err != nil {

@@ -1,0 +1,268 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"strings"
+	"sync"
+	"time"
+
+	"go.uber.org/zap"
+
+	"recsysd.dev/recsysd/internal/config"
+	"recsysd.dev/recsysd/internal/desired"
+	"recsysd.dev/recsysd/internal/gitwrite"
+	"recsysd.dev/recsysd/internal/image"
+	"recsysd.dev/recsysd/internal/reconcile"
+)
+
+// A writeBack keeps the tags that stand in Git up with the policies of their images: it commits them, and what runs follows from the
+// commit as from anybody's. It learns what Git says from the passes of its stack, and writes beside them. A nil one writes nothing.
+type writeBack struct {
+	stack config.Stack
+	git   gitwrite.Config
+	read  reader
+	log   *zap.Logger
+	moved func(context.Context) // told when the branch that is followed was pushed to
+
+	due chan struct{} // holds one if there is something to write
+
+	mu       sync.Mutex
+	followed []desired.Followed
+	missing  map[string]time.Time // when a tag that Git names was first seen not to be in its registry, by image and tag
+	resting  bool                 // the stack is suspended
+	wanted   string               // what the last pass found to write
+	done     string               // what was last written, or found written
+	failures int                  // in a row
+	after    time.Time            // not to be tried before
+	trouble  string               // why it is not written; "": it is
+}
+
+// newWriteBack is nil where nothing is to be written into Git.
+func newWriteBack(c *config.Config, s config.Stack, read reader, log *zap.Logger, moved func(context.Context)) *writeBack {
+	u := s.ImageUpdates
+	if u.Push == "" || s.Mode == config.Observe {
+		return nil
+	}
+	return &writeBack{
+		stack: s, read: read, log: log, moved: moved, due: make(chan struct{}, 1), missing: map[string]time.Time{},
+		git: gitwrite.Config{Git: gitConfig(c, s), Push: u.Push, Name: u.Author.Name, Email: u.Author.Email},
+	}
+}
+
+// heard notes what Git says of followed tags, as a pass reads it.
+func (w *writeBack) heard(stack *desired.Stack) {
+	if w == nil {
+		return
+	}
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.followed = stack.Followed
+}
+
+// passed takes note of a pass, and has what it found written if it is time for that. A stack that is suspended, or that cannot be had
+// from Git as it is there now, is left alone.
+func (w *writeBack) passed(p reconcile.Pass) {
+	if w == nil {
+		return
+	}
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.resting = p.Suspended != ""
+	moves := w.moves(w.followed, p.End)
+	if len(moves) == 0 {
+		w.failures, w.trouble = 0, ""
+		return
+	}
+	w.wanted = fmt.Sprint(p.Attempted, tagsOf(moves))
+	if w.resting || p.SourceErr != nil || p.StackErr != nil || w.wanted == w.done || p.End.Before(w.after) {
+		return
+	}
+	select {
+	case w.due <- struct{}{}:
+	default: // it is about to be written
+	}
+}
+
+// run writes what is due until ctx is done.
+func (w *writeBack) run(ctx context.Context) error {
+	if w == nil {
+		return nil
+	}
+	for {
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-w.due:
+			w.update(ctx)
+		}
+	}
+}
+
+// errResting: the stack was suspended while a commit was being made.
+var errResting = errors.New("the stack is suspended")
+
+// update writes once. A failure is told, and tried again by the passes that come after the pause.
+func (w *writeBack) update(ctx context.Context) {
+	w.mu.Lock()
+	wanted := w.wanted
+	w.mu.Unlock()
+	var moves []move
+	commit, err := gitwrite.Update(ctx, w.git, func(ctx context.Context, tree fs.FS) (change gitwrite.Change, err error) {
+		moves, change, err = w.edit(ctx, tree)
+		return change, err
+	})
+	if ctx.Err() != nil || errors.Is(err, errResting) {
+		return
+	}
+	w.account(wanted, err)
+	if commit == "" {
+		return
+	}
+	for _, m := range moves {
+		w.log.Info("new tag written into Git", zap.String("workload", m.Workload), zap.String("image", m.Image), zap.String("old", m.Tag),
+			zap.String("new", m.next), zap.String("commit", commit), zap.String("branch", w.git.Push))
+	}
+	if w.git.Push == w.stack.Git.Branch {
+		w.moved(ctx)
+	}
+}
+
+// Pauses after a failure: the first, and the longest.
+const (
+	firstPause   = 5 * time.Second
+	longestPause = 10 * time.Minute
+)
+
+// account takes note of an update's end.
+func (w *writeBack) account(wanted string, err error) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if err == nil {
+		w.done, w.failures, w.trouble, w.after = wanted, 0, "", time.Time{}
+		return
+	}
+	pause := min(firstPause<<min(w.failures, 10), longestPause)
+	w.failures, w.after = w.failures+1, time.Now().Add(pause)
+	trouble := "new tags are not written into Git: " + strings.ReplaceAll(err.Error(), "\n", "; ")
+	if trouble != w.trouble {
+		w.log.Warn("new tags are not written into Git", zap.Error(err), zap.Duration("again", pause))
+	}
+	w.trouble = trouble
+}
+
+// edit decides on the files of a commit what tags to write, and proves that the stack then says that and is valid.
+func (w *writeBack) edit(ctx context.Context, tree fs.FS) ([]move, gitwrite.Change, error) {
+	before, err := w.read(ctx, tree, time.Now())
+	if err != nil {
+		return nil, gitwrite.Change{}, fmt.Errorf("the stack as it is in Git now is not valid: %w", err)
+	}
+	w.mu.Lock()
+	resting, moves := w.resting, w.moves(before.Followed, time.Now())
+	w.mu.Unlock()
+	if resting {
+		return nil, gitwrite.Change{}, errResting
+	}
+	if len(moves) == 0 {
+		return nil, gitwrite.Change{}, nil
+	}
+	tags := tagsOf(moves)
+	files, err := desired.Retag(tree, w.stack.Git.Path, w.stack.Environment, tags)
+	if err != nil {
+		return nil, gitwrite.Change{}, err
+	}
+	after, err := w.read(ctx, gitwrite.Over(tree, files), time.Now())
+	if err != nil {
+		return nil, gitwrite.Change{}, fmt.Errorf("the stack would not be valid with %s: %w", moves[0], err)
+	}
+	for _, f := range before.Followed {
+		if tags[f.Workload] == "" {
+			tags[f.Workload] = f.Tag
+		}
+	}
+	for _, f := range after.Followed {
+		if tags[f.Workload] != f.Tag {
+			return nil, gitwrite.Change{}, fmt.Errorf("with %s written, %s would run %s, not %s: its tag is not its own in Git", moves[0], f.Workload, f.Tag, tags[f.Workload])
+		}
+	}
+	return moves, gitwrite.Change{Files: files, Message: message(moves)}, nil
+}
+
+// A move is a tag in Git that is to become another.
+type move struct {
+	desired.Followed
+	next string
+}
+
+func (m move) String() string {
+	return fmt.Sprintf("%s: %s %s -> %s", m.Workload, m.Image, m.Tag, m.next)
+}
+
+// moves are the tags that are behind. Whoever calls it holds the lock.
+func (w *writeBack) moves(followed []desired.Followed, now time.Time) []move {
+	var all []move
+	for _, f := range followed {
+		stands := image.Tag{Name: f.Tag}
+		key := f.Choice.Path + ":" + f.Tag
+		switch {
+		case !f.Choice.Known:
+			continue
+		case f.Choice.Lists(f.Tag):
+			delete(w.missing, key)
+		case w.missing[key].IsZero():
+			w.missing[key] = now
+		}
+		stands.Uploaded = w.missing[key] // what is uploaded from then on is newer than what was gone by then
+		if next, ok := f.Choice.Next(stands); ok {
+			all = append(all, move{f, next.Name})
+		}
+	}
+	return all
+}
+
+// tagsOf are the new tags by workload.
+func tagsOf(moves []move) map[string]string {
+	tags := map[string]string{}
+	for _, m := range moves {
+		tags[m.Workload] = m.next
+	}
+	return tags
+}
+
+// message is what the commit says of its moves.
+func message(moves []move) string {
+	if len(moves) == 1 {
+		return moves[0].String()
+	}
+	var b strings.Builder
+	fmt.Fprintf(&b, "%s and %d more: new images\n\n", moves[0].Workload, len(moves)-1)
+	for _, m := range moves {
+		fmt.Fprintf(&b, "- %s\n", m)
+	}
+	return b.String()
+}
+
+// notices are for the status: why nothing is written, and which tags stand in Git for reasons that may surprise.
+func (w *writeBack) notices() []string {
+	if w == nil {
+		return nil
+	}
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	var all []string
+	if w.trouble != "" {
+		all = append(all, w.trouble)
+	}
+	for _, f := range w.followed {
+		c := f.Choice
+		switch {
+		case c.Known && !c.Lists(f.Tag):
+			all = append(all, fmt.Sprintf("%s: %s:%s, which stands in Git, is not in the registry", f.Workload, f.Image, f.Tag))
+		case !c.Policy.Matches(f.Tag):
+			all = append(all, fmt.Sprintf("%s: %s:%s, which stands in Git, does not match %s", f.Workload, f.Image, f.Tag, c.Policy))
+		}
+	}
+	return all
+}

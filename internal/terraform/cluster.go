@@ -46,7 +46,8 @@ func cluster(e *entry) {
 	if l, ok := e.labels("resource_labels"); ok {
 		e.fields.set("labels", texts(l))
 	}
-	e.ignore("deletion_protection", "remove_default_node_pool", "allow_net_admin", "networking_mode", "enable_autopilot")
+	e.ignore("deletion_protection", "remove_default_node_pool", "allow_net_admin", "networking_mode", "enable_autopilot",
+		"node_pool", "node_config", "initial_node_count", "node_locations") // see completeClusters
 	e.unsupported(e.reader, "database_encryption", "binary_authorization", "notification_config", "enable_kubernetes_alpha")
 }
 

@@ -26,6 +26,15 @@ func (m *mapping) set(key string, v *node) {
 	m.content = append(m.content, &node{Kind: yaml.ScalarNode, Tag: "!!str", Value: key}, v)
 }
 
+// head writes above a key what Terraform calls it, and what is to be said of it.
+func (m *mapping) head(key, title string, comments []string) {
+	for i := 0; i < len(m.content); i += 2 {
+		if m.content[i].Value == key {
+			m.content[i].HeadComment = "# " + strings.Join(append([]string{line(title)}, comments...), "\n# ")
+		}
+	}
+}
+
 // get is the single value of a key.
 func (m *mapping) get(key string) (string, bool) {
 	for i := 0; i < len(m.content); i += 2 {
@@ -102,11 +111,7 @@ func (c *conversion) render() (string, error) {
 		var entries mapping
 		for _, e := range c.entries[section] {
 			entries.set(e.key, e.fields.block())
-			comments := []string{"# " + line(e.resource.Address())}
-			for _, comment := range e.comments {
-				comments = append(comments, "# "+comment)
-			}
-			entries.content[len(entries.content)-2].HeadComment = strings.Join(comments, "\n")
+			entries.head(e.key, e.resource.Address(), e.comments)
 		}
 		if len(entries.content) > 0 {
 			top.set(section, entries.block())

@@ -36,7 +36,10 @@ var converters = map[string]struct {
 
 // parts belong to the entry of another resource, which stands before them: resources are taken in by type.
 var parts = map[string]func(*entry){
-	"google_compute_subnetwork": subnetwork,
+	"google_compute_router":      router,
+	"google_compute_router_nat":  routerNAT,
+	"google_compute_subnetwork":  subnetwork,
+	"google_container_node_pool": nodePool,
 }
 
 // answered are types that need no entry, with what stands in their place.
@@ -48,8 +51,6 @@ var answered = map[string]string{
 	"google_service_account_key":                     "no key is needed, and none is made",
 	"google_storage_bucket_iam_member":               "a workload's storage grants it; what others were granted is left alone",
 	"google_artifact_registry_repository_iam_member": "a registry's readers; what others were granted is left alone",
-	"google_compute_router":                          "a network's nat makes its own; this one is left alone",
-	"google_compute_router_nat":                      "a network's nat makes its own; this one is left alone",
 	"google_secret_manager_secret":                   "secrets.fromSecretManager reads it",
 	"google_secret_manager_secret_version":           "secrets.fromSecretManager reads it",
 	"kubernetes_deployment":                          "write it as a workload, or keep it as a manifest",
@@ -75,6 +76,8 @@ type conversion struct {
 	notices  []string
 	entries  map[string][]*entry // by section
 	used     map[string]bool     // keys, by section/key
+	routers  map[string]*gateway // by name
+	gateways []gateway
 }
 
 // entry is one resource on its way into a stack file.
@@ -85,6 +88,7 @@ type entry struct {
 	key      string
 	fields   mapping
 	subnets  *mapping // of a network
+	pools    *mapping // of a cluster
 	comments []string
 	refused  bool
 }
@@ -92,7 +96,7 @@ type entry struct {
 // Convert writes the stack file that says what the model says. Every entry has adopt: true, and says no more than Terraform does:
 // what is left out is not recsysd's. Its error is one of the whole.
 func Convert(m Model, id Identity) (Stack, error) {
-	c := &conversion{model: m, identity: id, entries: map[string][]*entry{}, used: map[string]bool{}}
+	c := &conversion{model: m, identity: id, entries: map[string][]*entry{}, used: map[string]bool{}, routers: map[string]*gateway{}}
 	if len(m.Resources) == 0 {
 		return Stack{}, fmt.Errorf("%s: there is no resource; %w", m.Source, errors.Join(append(lines(m.Skipped), ErrNothing)...))
 	}
@@ -101,6 +105,8 @@ func Convert(m Model, id Identity) (Stack, error) {
 	for _, r := range m.Resources {
 		c.convert(r)
 	}
+	c.completeNetworks()
+	c.completeClusters()
 	c.notices = append(c.notices, m.Skipped...)
 	if len(c.entries) == 0 {
 		errs := append(lines(c.notices), fmt.Errorf("%s: %w: %s", m.Source, ErrNothing, strings.Join(c.types(), ", ")))

@@ -48,6 +48,11 @@ func (r Resource) Address() string {
 	return address
 }
 
+// part is what lies in r under a name.
+func (r Resource) part(name string) Resource {
+	return Resource{Type: r.Address(), Name: name, Place: r.Place, filled: r.filled}
+}
+
 // unknown stands for a value that is not known here.
 type unknown struct{ place, why string }
 

@@ -105,7 +105,7 @@ func TestNoTypedKubernetesClient(t *testing.T) {
 				t.Errorf("the program reaches %s", p.ImportPath)
 			}
 		}
-		if strings.Contains(p.ImportPath, "gcptest") || strings.Contains(p.ImportPath, "kubetest") || p.ImportPath == "testing" {
+		if strings.Contains(p.ImportPath, "gcptest") || strings.Contains(p.ImportPath, "kubetest") || p.ImportPath == "testing" || strings.HasPrefix(p.ImportPath, "testing/") {
 			t.Errorf("the program reaches %s, which is for tests", p.ImportPath)
 		}
 	}

@@ -7,7 +7,6 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
-	"testing/fstest"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -53,7 +52,7 @@ what Terraform does not say is left out, and so left alone. What cannot be taken
 // valid is what check says of a stack file that is not written yet.
 func valid(text string) error {
 	const name = "stack.yaml"
-	_, err := desired.Load(fstest.MapFS{name: {Data: []byte(text)}}, name, desired.Options{Offline: true, Now: time.Now()})
+	_, err := desired.Load(desired.Alone(name, text), name, desired.Options{Offline: true, Now: time.Now()})
 	return err
 }
 

@@ -44,6 +44,7 @@ var edges = []struct{ from, to, reason string }{
 	{"internal/desired/workload", "internal/resource", "a workload becomes resources"},
 	{"internal/desired/workload", "internal/drivers/<kind>", "a workload becomes Kubernetes objects and grants"},
 	{"internal/doctor", "internal/drivers/gcp", "it asks Google's services what the caller may do"},
+	{"internal/doctor", "internal/secretmanager", "it asks as the program itself does"},
 	{"internal/doctor", "internal/resource", "what a stack needs follows from its resources"},
 	{"internal/drivers", "internal/drivers/<kind>", "it is the list of kinds"},
 	{"internal/drivers", "internal/drivers/gcp", "it hands the cloud's options on"},

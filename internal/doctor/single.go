@@ -7,11 +7,11 @@ import (
 	"slices"
 	"strings"
 
+	"cloud.google.com/go/iam/apiv1/iampb"
 	"google.golang.org/api/iam/v1"
-	"google.golang.org/api/option"
-	"google.golang.org/api/secretmanager/v1"
 
 	"recsysd.dev/recsysd/internal/drivers/gcp"
+	"recsysd.dev/recsysd/internal/secretmanager"
 )
 
 // These checks are of rights that stand on single things and not on the project.
@@ -67,17 +67,14 @@ var secretRights = []string{"secretmanager.versions.access", "secretmanager.vers
 // secrets asks, of each secret that the stack takes a value from, whether the caller may read it. Of one that does not exist Secret
 // Manager says no more than that nobody may.
 func (g Google) secrets(ctx context.Context) Finding {
-	opts, err := g.Config.HTTP(ctx, gcp.SecretManager)
+	s, err := secretmanager.Client(ctx, g.Config)
 	if err != nil {
 		return Wrong("", "%v", err)
 	}
-	s, err := secretmanager.NewService(ctx, append(opts, option.WithScopes(secretmanager.CloudPlatformScope))...)
-	if err != nil {
-		return Wrong("", "%v", err)
-	}
+	defer s.Close()
 	var missing []string
 	for _, secret := range g.Needs.Secrets {
-		got, err := s.Projects.Secrets.TestIamPermissions(secret, &secretmanager.TestIamPermissionsRequest{Permissions: secretRights}).Context(ctx).Do()
+		got, err := s.TestIamPermissions(ctx, &iampb.TestIamPermissionsRequest{Resource: secret, Permissions: secretRights})
 		if err != nil {
 			missing = append(missing, fmt.Sprintf("%s: %v", path.Base(secret), gcp.Explain("secretmanager.secrets.testIamPermissions", err)))
 			continue

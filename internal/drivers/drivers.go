@@ -91,9 +91,8 @@ func Kinds(ctx context.Context, c Config) (Set, error) {
 		return Set{}, errors.Join(fmt.Errorf("registries: %w", err), set.Close())
 	}
 	set.close = append(set.close, registries.Close)
-	if set.Secrets, err = secretmanager.New(ctx, c.GCP, c.SecretRefresh); err != nil {
-		return Set{}, errors.Join(fmt.Errorf("secrets: %w", err), set.Close())
-	}
+	set.Secrets = secretmanager.New(ctx, c.GCP, c.SecretRefresh)
+	set.close = append(set.close, set.Secrets.Close)
 	networks, err := network.New(ctx, c.GCP, c.Stack)
 	if err != nil {
 		return Set{}, errors.Join(fmt.Errorf("networks: %w", err), set.Close())

@@ -5,7 +5,6 @@ package secretmanager
 
 import (
 	"context"
-	"encoding/base64"
 	"errors"
 	"fmt"
 	"hash/crc32"
@@ -17,9 +16,10 @@ import (
 	"sync"
 	"time"
 
+	api "cloud.google.com/go/secretmanager/apiv1"
+	"cloud.google.com/go/secretmanager/apiv1/secretmanagerpb"
 	"golang.org/x/sync/errgroup"
-	"google.golang.org/api/option"
-	api "google.golang.org/api/secretmanager/v1"
+	"google.golang.org/api/iterator"
 	"google.golang.org/grpc/codes"
 
 	"recsysd.dev/recsysd/internal/drivers/gcp"
@@ -44,30 +44,50 @@ const (
 	patience = 5 * time.Second  // for all questions of one call: a pass waits for them
 	again    = 15 * time.Second // after a question that failed
 	width    = 8                // questions at a time
-	maxPages = 100
 )
 
 // Store answers for one stack. Make it with New.
 type Store struct {
-	versions *api.ProjectsSecretsVersionsService
-	project  string
-	refresh  time.Duration
+	connect func() (*api.Client, error)
+	project string
+	refresh time.Duration
 
-	asking sync.Mutex // one call of Values at a time
+	asking sync.Mutex  // one call of Values at a time; guards what follows
+	client *api.Client // nil until the first question
 	known  map[Name]Value
 }
 
-// New returns a store that asks at most once per name within refresh. It sends nothing yet. ctx is used for as long as the store is.
-func New(ctx context.Context, c gcp.Config, refresh time.Duration) (*Store, error) {
-	opts, err := c.HTTP(ctx, gcp.SecretManager)
+// New returns a store that asks at most once per name within refresh. It connects, and looks for credentials, with the first question.
+// ctx is used for as long as the store is.
+func New(ctx context.Context, c gcp.Config, refresh time.Duration) *Store {
+	return &Store{
+		connect: func() (*api.Client, error) { return Client(ctx, c) },
+		project: c.Project, refresh: refresh, known: map[Name]Value{},
+	}
+}
+
+// Client is Google's own, over gRPC. It sends every question once: whoever asks asks again.
+func Client(ctx context.Context, c gcp.Config) (*api.Client, error) {
+	opts, err := c.GRPC(ctx, gcp.SecretManager)
 	if err != nil {
 		return nil, err
 	}
-	service, err := api.NewService(ctx, append(opts, option.WithScopes(api.CloudPlatformScope))...)
+	client, err := api.NewClient(ctx, opts...)
 	if err != nil {
-		return nil, fmt.Errorf("secret manager: %w", err)
+		return nil, fmt.Errorf("secret manager client: %w", err)
 	}
-	return &Store{versions: service.Projects.Secrets.Versions, project: c.Project, refresh: refresh, known: map[Name]Value{}}, nil
+	client.CallOptions = &api.CallOptions{}
+	return client, nil
+}
+
+// Close lets go of the connection.
+func (s *Store) Close() error {
+	s.asking.Lock()
+	defer s.asking.Unlock()
+	if s.client == nil {
+		return nil
+	}
+	return s.client.Close()
 }
 
 // Values gives a value for each of names, in their order. What it knew of others is forgotten.
@@ -77,6 +97,12 @@ func (s *Store) Values(ctx context.Context, names []Name) []Value {
 	ctx, cancel := context.WithTimeoutCause(ctx, patience, fmt.Errorf("no answer within %s", patience))
 	defer cancel()
 	maps.DeleteFunc(s.known, func(n Name, _ Value) bool { return !slices.Contains(names, n) })
+	if s.client == nil && len(names) > 0 {
+		var err error
+		if s.client, err = s.connect(); err != nil {
+			return s.unasked(names, err)
+		}
+	}
 	values := make([]Value, len(names))
 	var g errgroup.Group
 	g.SetLimit(width)
@@ -108,6 +134,20 @@ func (s *Store) value(ctx context.Context, name Name, known Value) Value {
 	if cause := context.Cause(ctx); cause != nil {
 		err = cause
 	}
+	return s.failed(name, known, now, err)
+}
+
+// unasked is what there is to say when nobody could be asked.
+func (s *Store) unasked(names []Name, err error) []Value {
+	values := make([]Value, len(names))
+	for i, name := range names {
+		values[i] = s.failed(name, s.known[name], time.Now(), err)
+	}
+	return values
+}
+
+// failed is what is known, and why it may not be the newest.
+func (s *Store) failed(name Name, known Value, now time.Time, err error) Value {
 	err = fmt.Errorf("secret manager: secret %s: %w", name.Secret, err)
 	v := Value{Data: known.Data, Version: known.Version, Next: now.Add(min(again, s.refresh))}
 	if known.Version == "" {
@@ -144,23 +184,21 @@ func (s *Store) ask(ctx context.Context, name Name, known Value) (Value, error) 
 	return Value{Data: data, Version: version}, nil
 }
 
-const stateEnabled = "ENABLED"
+const enabled = secretmanagerpb.SecretVersion_ENABLED
 
 // newest is the number of the newest enabled version. The alias "latest" would not do: it is the newest of all, enabled or not.
 func (s *Store) newest(ctx context.Context, parent string) (string, error) {
-	newest, token := 0, ""
-	for range maxPages {
-		page, err := s.versions.List(parent).Filter("state:" + stateEnabled).PageToken(token).Context(ctx).Do()
+	newest := 0
+	for it := s.client.ListSecretVersions(ctx, &secretmanagerpb.ListSecretVersionsRequest{Parent: parent, Filter: "state:" + enabled.String()}); ; {
+		v, err := it.Next()
+		if errors.Is(err, iterator.Done) {
+			break
+		}
 		if err != nil {
 			return "", explain(err, "secretmanager.versions.list", "roles/secretmanager.viewer", "it does not exist")
 		}
-		for _, v := range page.Versions {
-			if n, err := strconv.Atoi(path.Base(v.Name)); err == nil && v.State == stateEnabled {
-				newest = max(newest, n)
-			}
-		}
-		if token = page.NextPageToken; token == "" {
-			break
+		if n, err := strconv.Atoi(path.Base(v.GetName())); err == nil && v.GetState() == enabled {
+			newest = max(newest, n)
 		}
 	}
 	if newest == 0 {
@@ -171,12 +209,12 @@ func (s *Store) newest(ctx context.Context, parent string) (string, error) {
 
 // enabled reports whether a version that the stack names may be read.
 func (s *Store) enabled(ctx context.Context, parent, version string) error {
-	v, err := s.versions.Get(parent + "/versions/" + version).Context(ctx).Do()
+	v, err := s.client.GetSecretVersion(ctx, &secretmanagerpb.GetSecretVersionRequest{Name: parent + "/versions/" + version})
 	if err != nil {
 		return explain(err, "secretmanager.versions.get", "roles/secretmanager.viewer", "there is no version "+version)
 	}
-	if v.State != stateEnabled {
-		return fmt.Errorf("version %s is %s", version, strings.ToLower(v.State))
+	if v.GetState() != enabled {
+		return fmt.Errorf("version %s is %s", version, strings.ToLower(v.GetState().String()))
 	}
 	return nil
 }
@@ -185,15 +223,15 @@ var castagnoli = crc32.MakeTable(crc32.Castagnoli)
 
 // access reads a value and proves that it came over whole.
 func (s *Store) access(ctx context.Context, name string) ([]byte, error) {
-	answer, err := s.versions.Access(name).Context(ctx).Do()
+	answer, err := s.client.AccessSecretVersion(ctx, &secretmanagerpb.AccessSecretVersionRequest{Name: name})
 	if err != nil {
 		return nil, explain(err, "secretmanager.versions.access", "roles/secretmanager.secretAccessor", "version "+path.Base(name)+" has gone")
 	}
-	if answer.Payload == nil {
+	if answer.GetPayload() == nil {
 		return nil, errors.New("an answer without a value")
 	}
-	data, err := base64.StdEncoding.DecodeString(answer.Payload.Data)
-	if err != nil || int64(crc32.Checksum(data, castagnoli)) != answer.Payload.DataCrc32c {
+	data := answer.GetPayload().GetData()
+	if int64(crc32.Checksum(data, castagnoli)) != answer.GetPayload().GetDataCrc32C() {
 		return nil, errors.New("what arrived does not have the checksum that it was stored with")
 	}
 	return data, nil

@@ -16,10 +16,12 @@ const marked = "hunter2hunter2"
 
 func store(t *testing.T, google *gcptest.Server, refresh time.Duration) *secretmanager.Store {
 	t.Helper()
-	s, err := secretmanager.New(t.Context(), google.Config(), refresh)
-	if err != nil {
-		t.Fatal(err)
-	}
+	s := secretmanager.New(t.Context(), google.Config(), refresh)
+	t.Cleanup(func() {
+		if err := s.Close(); err != nil {
+			t.Error(err)
+		}
+	})
 	return s
 }
 

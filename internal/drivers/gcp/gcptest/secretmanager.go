@@ -1,19 +1,19 @@
 package gcptest
 
 import (
-	"encoding/base64"
-	"encoding/json"
+	"context"
 	"fmt"
 	"hash/crc32"
-	"io"
-	"net/http"
+	"path"
 	"strconv"
 	"strings"
 	"time"
 
-	secretmanager "google.golang.org/api/secretmanager/v1"
+	"cloud.google.com/go/iam/apiv1/iampb"
+	"cloud.google.com/go/secretmanager/apiv1/secretmanagerpb"
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
+	"google.golang.org/protobuf/types/known/timestamppb"
 
 	"recsysd.dev/recsysd/internal/drivers/gcp"
 )
@@ -27,146 +27,143 @@ type secretVersion struct {
 	bent    bool // arrives with another checksum than it was stored with
 }
 
-// serveSecrets is as much of Secret Manager as reads values, below /secretmanager.
-func (s *Server) serveSecrets(mux *http.ServeMux) {
-	const secret = "/secretmanager/v1/projects/{p}/secrets/{s}"
-	handle := func(pattern, method string, act func(r *http.Request) (any, error)) {
-		mux.HandleFunc(pattern, func(w http.ResponseWriter, r *http.Request) {
-			if strings.HasSuffix(r.PathValue("v"), ":access") { // a pattern cannot match a custom verb apart from the name
-				s.answerSecrets(w, r, "AccessSecretVersion", s.accessVersion)
-				return
-			}
-			s.answerSecrets(w, r, method, act)
-		})
-	}
-	handle("GET "+secret+"/versions", "ListSecretVersions", s.listVersions)
-	handle("GET "+secret+"/versions/{v}", "GetSecretVersion", s.getVersion)
-	handle("POST "+secret, "TestIamPermissions", s.testSecretPermissions)
+// secrets is as much of Secret Manager as reads values.
+type secrets struct {
+	secretmanagerpb.UnimplementedSecretManagerServiceServer
+	s *Server
 }
 
-func (s *Server) answerSecrets(w http.ResponseWriter, r *http.Request, method string, act func(*http.Request) (any, error)) {
-	var answer []byte
-	err := s.serve(r.Context(), Call{Service: gcp.SecretManager, Method: method, Target: r.PathValue("s")}, func() error {
-		a, err := act(r)
-		if err == nil {
-			answer, err = json.Marshal(a)
+func (s *Server) serveSecrets() {
+	secretmanagerpb.RegisterSecretManagerServiceServer(s.grpc, &secrets{s: s})
+}
+
+// call serves a call about a resource, of which its secret's name is the target.
+func (m *secrets) call(ctx context.Context, method, resource string, act func() error) error {
+	return m.s.serve(ctx, Call{Service: gcp.SecretManager, Method: method, Target: secretOf(resource)}, act)
+}
+
+// secretOf is the short name of the secret that a resource name is of.
+func secretOf(resource string) string {
+	_, rest, _ := strings.Cut(resource, "/secrets/")
+	name, _, _ := strings.Cut(rest, "/")
+	return name
+}
+
+// TestIamPermissions tells what the caller may do with a secret; of one that does not exist, that it may do nothing.
+func (m *secrets) TestIamPermissions(ctx context.Context, q *iampb.TestIamPermissionsRequest) (*iampb.TestIamPermissionsResponse, error) {
+	a := &iampb.TestIamPermissionsResponse{}
+	err := m.call(ctx, "TestIamPermissions", q.GetResource(), func() error {
+		name := secretOf(q.GetResource())
+		if _, there := m.s.secrets[name]; there && m.s.inProject(q.GetResource()) == nil {
+			a.Permissions = m.s.allowed(name, q.GetPermissions())
 		}
-		return err
+		return nil
 	})
-	if err != nil {
-		writeError(w, err)
-		return
-	}
-	writeJSON(w, answer)
-}
-
-// testSecretPermissions tells what the caller may do with a secret; of one that does not exist, that it may do nothing.
-func (s *Server) testSecretPermissions(r *http.Request) (any, error) {
-	name, isTest := strings.CutSuffix(r.PathValue("s"), ":testIamPermissions")
-	in := &secretmanager.TestIamPermissionsRequest{}
-	if err := json.NewDecoder(io.LimitReader(r.Body, 1<<20)).Decode(in); err != nil || !isTest {
-		return nil, status.Error(codes.InvalidArgument, "Request contains an invalid argument.")
-	}
-	out := &secretmanager.TestIamPermissionsResponse{}
-	if _, there := s.secrets[name]; there && r.PathValue("p") == s.project {
-		out.Permissions = s.allowed(name, in.Permissions)
-	}
-	return out, nil
-}
-
-func secretPath(r *http.Request) string {
-	return "projects/" + r.PathValue("p") + "/secrets/" + r.PathValue("s")
+	return a, err
 }
 
 // findSecret is a secret of the one project. Of another project's the caller may not even know.
-func (s *Server) findSecret(r *http.Request, permission string) ([]*secretVersion, error) {
-	if p := r.PathValue("p"); p != s.project && p != fmt.Sprint(s.number) {
-		return nil, status.Errorf(codes.PermissionDenied, "Permission '%s' denied for resource '%s' (or it may not exist).", permission, secretPath(r))
+func (m *secrets) findSecret(resource, permission string) ([]*secretVersion, error) {
+	name := secretOf(resource)
+	byNumber := strings.HasPrefix(resource, fmt.Sprintf("projects/%d/", m.s.number))
+	if m.s.inProject(resource) != nil && !byNumber {
+		return nil, status.Errorf(codes.PermissionDenied, "Permission '%s' denied for resource '%s' (or it may not exist).", permission, resource)
 	}
-	versions, ok := s.secrets[r.PathValue("s")]
+	versions, ok := m.s.secrets[name]
 	if !ok {
-		return nil, status.Errorf(codes.NotFound, "Secret [projects/%d/secrets/%s] not found.", s.number, r.PathValue("s"))
+		return nil, status.Errorf(codes.NotFound, "Secret [projects/%d/secrets/%s] not found.", m.s.number, name)
 	}
 	return versions, nil
 }
 
 // findVersion is a version by its number; latest is the newest one, whatever its state.
-func (s *Server) findVersion(r *http.Request, permission string) (int, *secretVersion, error) {
-	versions, err := s.findSecret(r, permission)
+func (m *secrets) findVersion(resource, permission string) (int, *secretVersion, error) {
+	versions, err := m.findSecret(resource, permission)
 	if err != nil {
 		return 0, nil, err
 	}
-	name := strings.TrimSuffix(r.PathValue("v"), ":access")
+	name := path.Base(resource)
 	n, err := strconv.Atoi(name)
 	if name == "latest" {
 		n, err = len(versions), nil
 	}
 	if err != nil || n < 1 || n > len(versions) {
-		return 0, nil, status.Errorf(codes.NotFound, "Secret Version [projects/%d/secrets/%s/versions/%s] not found.", s.number, r.PathValue("s"), name)
+		return 0, nil, status.Errorf(codes.NotFound, "Secret Version [projects/%d/secrets/%s/versions/%s] not found.", m.s.number, secretOf(resource), name)
 	}
 	return n, versions[n-1], nil
 }
 
-func (s *Server) versionName(secret string, n int) string {
-	return fmt.Sprintf("projects/%d/secrets/%s/versions/%d", s.number, secret, n)
+func (m *secrets) versionName(secret string, n int) string {
+	return fmt.Sprintf("projects/%d/secrets/%s/versions/%d", m.s.number, secret, n)
 }
 
-func (s *Server) shownVersion(secret string, n int, v *secretVersion) *secretmanager.SecretVersion {
-	return &secretmanager.SecretVersion{
-		Name: s.versionName(secret, n), State: v.state, CreateTime: v.created.Format(time.RFC3339Nano), Etag: v.etag,
-		ReplicationStatus: &secretmanager.ReplicationStatus{Automatic: &secretmanager.AutomaticStatus{}},
+func (m *secrets) shown(secret string, n int, v *secretVersion) *secretmanagerpb.SecretVersion {
+	return &secretmanagerpb.SecretVersion{
+		Name: m.versionName(secret, n), State: secretmanagerpb.SecretVersion_State(secretmanagerpb.SecretVersion_State_value[v.state]),
+		CreateTime: timestamppb.New(v.created), Etag: v.etag,
 	}
 }
 
-// listVersions gives the newest first, those of the filter's state.
-func (s *Server) listVersions(r *http.Request) (any, error) {
-	versions, err := s.findSecret(r, "secretmanager.versions.list")
-	if err != nil {
-		return nil, err
-	}
-	q := r.URL.Query()
-	state, filtered := strings.CutPrefix(q.Get("filter"), "state:")
-	if q.Get("filter") != "" && !filtered {
-		return nil, status.Errorf(codes.InvalidArgument, "Invalid filter: %s", q.Get("filter"))
-	}
-	var fitting []*secretmanager.SecretVersion
-	for i := len(versions) - 1; i >= 0; i-- {
-		if v := versions[i]; !filtered || strings.EqualFold(v.state, state) {
-			fitting = append(fitting, s.shownVersion(r.PathValue("s"), i+1, v))
+// ListSecretVersions gives the newest first, those of the filter's state.
+func (m *secrets) ListSecretVersions(ctx context.Context, q *secretmanagerpb.ListSecretVersionsRequest) (*secretmanagerpb.ListSecretVersionsResponse, error) {
+	a := &secretmanagerpb.ListSecretVersionsResponse{}
+	err := m.call(ctx, "ListSecretVersions", q.GetParent(), func() error {
+		versions, err := m.findSecret(q.GetParent(), "secretmanager.versions.list")
+		if err != nil {
+			return err
 		}
-	}
-	from, to, next, err := s.page(q.Get("pageToken"), q.Get("pageSize"), len(fitting))
-	if err != nil {
-		return nil, status.Error(codes.InvalidArgument, "Invalid page token.")
-	}
-	return &secretmanager.ListSecretVersionsResponse{Versions: fitting[from:to], NextPageToken: next, TotalSize: int64(len(fitting))}, nil
+		state, filtered := strings.CutPrefix(q.GetFilter(), "state:")
+		if q.GetFilter() != "" && !filtered {
+			return status.Errorf(codes.InvalidArgument, "Invalid filter: %s", q.GetFilter())
+		}
+		var fitting []*secretmanagerpb.SecretVersion
+		for i := len(versions) - 1; i >= 0; i-- {
+			if v := versions[i]; !filtered || strings.EqualFold(v.state, state) {
+				fitting = append(fitting, m.shown(secretOf(q.GetParent()), i+1, v))
+			}
+		}
+		from, to, next, err := m.s.page(q.GetPageToken(), strconv.Itoa(int(q.GetPageSize())), len(fitting))
+		if err != nil {
+			return status.Error(codes.InvalidArgument, "Invalid page token.")
+		}
+		a.Versions, a.NextPageToken, a.TotalSize = fitting[from:to], next, int32(len(fitting))
+		return nil
+	})
+	return a, err
 }
 
-func (s *Server) getVersion(r *http.Request) (any, error) {
-	n, v, err := s.findVersion(r, "secretmanager.versions.get")
-	if err != nil {
-		return nil, err
-	}
-	return s.shownVersion(r.PathValue("s"), n, v), nil
+// GetSecretVersion tells of a version, without its value.
+func (m *secrets) GetSecretVersion(ctx context.Context, q *secretmanagerpb.GetSecretVersionRequest) (a *secretmanagerpb.SecretVersion, err error) {
+	err = m.call(ctx, "GetSecretVersion", q.GetName(), func() error {
+		n, v, err := m.findVersion(q.GetName(), "secretmanager.versions.get")
+		if err != nil {
+			return err
+		}
+		a = m.shown(secretOf(q.GetName()), n, v)
+		return nil
+	})
+	return a, err
 }
 
-// accessVersion gives the value of a version that is enabled.
-func (s *Server) accessVersion(r *http.Request) (any, error) {
-	n, v, err := s.findVersion(r, "secretmanager.versions.access")
-	if err != nil {
-		return nil, err
-	}
-	name := s.versionName(r.PathValue("s"), n)
-	if v.state != "ENABLED" {
-		return nil, status.Errorf(codes.FailedPrecondition, "Secret Version [%s] is in %s state.", name, v.state)
-	}
-	sum := int64(crc32.Checksum(v.data, crc32.MakeTable(crc32.Castagnoli)))
-	if v.bent {
-		sum++
-	}
-	return &secretmanager.AccessSecretVersionResponse{
-		Name: name, Payload: &secretmanager.SecretPayload{Data: base64.StdEncoding.EncodeToString(v.data), DataCrc32c: sum},
-	}, nil
+// AccessSecretVersion gives the value of a version that is enabled.
+func (m *secrets) AccessSecretVersion(ctx context.Context, q *secretmanagerpb.AccessSecretVersionRequest) (a *secretmanagerpb.AccessSecretVersionResponse, err error) {
+	err = m.call(ctx, "AccessSecretVersion", q.GetName(), func() error {
+		n, v, err := m.findVersion(q.GetName(), "secretmanager.versions.access")
+		if err != nil {
+			return err
+		}
+		name := m.versionName(secretOf(q.GetName()), n)
+		if v.state != "ENABLED" {
+			return status.Errorf(codes.FailedPrecondition, "Secret Version [%s] is in %s state.", name, v.state)
+		}
+		sum := int64(crc32.Checksum(v.data, crc32.MakeTable(crc32.Castagnoli)))
+		if v.bent {
+			sum++
+		}
+		a = &secretmanagerpb.AccessSecretVersionResponse{Name: name, Payload: &secretmanagerpb.SecretPayload{Data: v.data, DataCrc32C: &sum}}
+		return nil
+	})
+	return a, err
 }
 
 // AddSecret gives a secret a new version, which is enabled, and returns its number. A secret that is not there is made.

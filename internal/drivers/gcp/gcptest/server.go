@@ -112,7 +112,7 @@ func New(o Options) (*Server, error) {
 	s.serveCompute(mux)
 	s.servePermissions(mux)
 	s.serveServices(mux)
-	s.serveSecrets(mux)
+	s.serveSecrets()
 	s.serveAccounts(mux)
 	s.web = &http.Server{Handler: s.authorizeHTTP(mux), ReadHeaderTimeout: 10 * time.Second}
 
@@ -146,7 +146,7 @@ func (s *Server) Endpoints() map[string]string {
 		gcp.ResourceManager:  "http://" + s.webAddr + "/",
 		gcp.Compute:          "http://" + s.webAddr + "/compute/v1/",
 		gcp.ServiceUsage:     "http://" + s.webAddr + "/",
-		gcp.SecretManager:    "http://" + s.webAddr + "/secretmanager/",
+		gcp.SecretManager:    s.grpcAddr,
 		gcp.IAM:              "http://" + s.webAddr + "/iam/",
 	}
 }

@@ -46,6 +46,8 @@ const (
 	width    = 8                // questions at a time
 )
 
+var errLate = fmt.Errorf("no answer within %s", patience)
+
 // Store answers for one stack. Make it with New.
 type Store struct {
 	connect func() (*api.Client, error)
@@ -94,7 +96,7 @@ func (s *Store) Close() error {
 func (s *Store) Values(ctx context.Context, names []Name) []Value {
 	s.asking.Lock()
 	defer s.asking.Unlock()
-	ctx, cancel := context.WithTimeoutCause(ctx, patience, fmt.Errorf("no answer within %s", patience))
+	ctx, cancel := context.WithTimeoutCause(ctx, patience, errLate)
 	defer cancel()
 	maps.DeleteFunc(s.known, func(n Name, _ Value) bool { return !slices.Contains(names, n) })
 	if s.client == nil && len(names) > 0 {
@@ -133,6 +135,8 @@ func (s *Store) value(ctx context.Context, name Name, known Value) Value {
 	}
 	if cause := context.Cause(ctx); cause != nil {
 		err = cause
+	} else if gcp.Code(err) == codes.DeadlineExceeded { // it is told our deadline, and may act on it a moment before we do
+		err = errLate
 	}
 	return s.failed(name, known, now, err)
 }

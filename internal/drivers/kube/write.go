@@ -112,24 +112,43 @@ func (d *Driver) Update(ctx context.Context, want, live Object, drift []resource
 	if live.seen == nil {
 		return fmt.Errorf("updating %s: it was not looked at", want)
 	}
-	marks := notes(want, drift)
-	decided := live.seen
-	if len(marks) == 0 {
-		if want, err = d.writable(want, decided.item.object.Object); err != nil {
-			return fmt.Errorf("updating %s: %w", want, err)
-		}
+	seen := live.seen.item.object
+	if marks := notes(want, drift); len(marks) > 0 {
+		d.writing(s, m, want)
+		now, err := s.guarded(ctx, m, seen, func(ctx context.Context, now *unstructured.Unstructured) (*unstructured.Unstructured, error) {
+			return s.mark(ctx, m, now, marks, markManager)
+		}, func(fresh *item) bool { return stays(seen, fresh) })
+		return d.written(s, m, want, now, err, "updating")
+	}
+	if want, err = d.writable(want, seen.Object); err != nil {
+		return fmt.Errorf("updating %s: %w", want, err)
 	}
 	d.writing(s, m, want)
-	now, err := s.guarded(ctx, m, decided.item.object, func(ctx context.Context, now *unstructured.Unstructured) (*unstructured.Unstructured, error) {
-		if len(marks) > 0 {
-			return s.mark(ctx, m, now, marks, markManager)
-		}
-		return d.repair(ctx, s, m, want, decided.dry, now)
-	}, func(fresh *item) bool {
-		return fresh.object.GetUID() == decided.item.object.GetUID() && !fresh.leaving &&
-			(len(marks) > 0 || unmoved(decided, fresh))
-	})
+	now, err := d.repair(ctx, s, m, want, live.seen)
 	return d.written(s, m, want, now, err, "updating")
+}
+
+// repair makes the object ready for the apply, and applies.
+func (d *Driver) repair(ctx context.Context, s *link, m mapping, want Object, decided *sighting) (*unstructured.Unstructured, error) {
+	still := func(since *unstructured.Unstructured) func(*item) bool {
+		return func(fresh *item) bool { return stays(since, fresh) && unmoved(since, fresh, decided.dry) }
+	}
+	seen := decided.item.object
+	ready, err := s.guarded(ctx, m, seen, func(ctx context.Context, now *unstructured.Unstructured) (*unstructured.Unstructured, error) {
+		return d.prepare(ctx, s, m, want, decided.dry, now)
+	}, still(seen))
+	if err != nil {
+		return nil, err
+	}
+	// From here on what counts as moved is what is other than the preparation left it.
+	return s.guarded(ctx, m, ready, func(ctx context.Context, now *unstructured.Unstructured) (*unstructured.Unstructured, error) {
+		want := want.borrowed(now.Object)
+		manifest, _ := declared(want)
+		generated(manifest, want, now.Object, password)
+		meta := object(manifest, "metadata")
+		meta["uid"], meta["resourceVersion"] = string(now.GetUID()), now.GetResourceVersion()
+		return s.apply(ctx, m, wire(manifest), applyOptions{force: true})
+	}, still(ready))
 }
 
 // notes is what the marks in drift put into an object's metadata; nil takes one away.
@@ -171,17 +190,22 @@ func (s *link) guarded(ctx context.Context, m mapping, at *unstructured.Unstruct
 	return nil, errMoved
 }
 
-// unmoved reports whether what was decided holds for a newer version: nothing but annotations is other than it was, and
-// none of those that were to be changed or say what is to sleep.
-func unmoved(decided *sighting, now *item) bool {
-	for _, diff := range compare(compared(now.object.Object), compared(decided.item.object.Object), nil, false) {
+// stays reports whether fresh is a version of the same object, which is to stay.
+func stays(seen *unstructured.Unstructured, fresh *item) bool {
+	return fresh.object.GetUID() == seen.GetUID() && !fresh.leaving
+}
+
+// unmoved reports whether what was decided since an object was as it was then holds for a newer version: nothing but annotations is
+// other, and none of those that were to be changed or say what is to sleep.
+func unmoved(since *unstructured.Unstructured, now *item, decided *prediction) bool {
+	for _, diff := range compare(compared(now.object.Object), compared(since.Object), nil, false) {
 		field := pathText(diff.path)
-		if !strings.HasPrefix(field, "metadata.annotations") || decided.dry == nil ||
-			slices.ContainsFunc(decided.dry.changes, func(c resource.Change) bool { return c.Field == field }) {
+		if !strings.HasPrefix(field, "metadata.annotations") || decided == nil ||
+			slices.ContainsFunc(decided.changes, func(c resource.Change) bool { return c.Field == field }) {
 			return false
 		}
 	}
-	return sameWord(decided.item.object, now.object)
+	return sameWord(since, now.object)
 }
 
 // mark notes something on the object and changes nothing else.
@@ -190,8 +214,8 @@ func (s *link) mark(ctx context.Context, m mapping, now *unstructured.Unstructur
 	return s.patch(ctx, m, now.GetNamespace(), now.GetName(), types.MergePatchType, map[string]any{"metadata": notes}, manager)
 }
 
-// repair takes from the hands what is to be put back and applies.
-func (d *Driver) repair(ctx context.Context, s *link, m mapping, want Object, p *prediction, now *unstructured.Unstructured) (*unstructured.Unstructured, error) {
+// prepare takes from the hands what is to be put back, gives away what is no longer declared, and returns the object as it is then.
+func (d *Driver) prepare(ctx context.Context, s *link, m mapping, want Object, p *prediction, now *unstructured.Unstructured) (*unstructured.Unstructured, error) {
 	if p != nil && len(p.take) > 0 {
 		entries, err := hands(d.o.UndoManagers).taken(now.Object, p.take, m.gvr.GroupVersion().String(), time.Now())
 		if err != nil {
@@ -209,14 +233,7 @@ func (d *Driver) repair(ctx context.Context, s *link, m mapping, want Object, p 
 	}
 	want = want.borrowed(now.Object)
 	manifest, _ := declared(want)
-	now, err := s.handOver(ctx, m, want, manifest, now)
-	if err != nil {
-		return nil, err
-	}
-	generated(manifest, want, now.Object, password)
-	meta := object(manifest, "metadata")
-	meta["uid"], meta["resourceVersion"] = string(now.GetUID()), now.GetResourceVersion()
-	return s.apply(ctx, m, wire(manifest), applyOptions{force: true})
+	return s.handOver(ctx, m, want, manifest, now)
 }
 
 // Delete begins the removal of live, and of what belongs to it, unless that takes along what is not the stack's. With replace, a StatefulSet's pods are left to its successor.

@@ -18,19 +18,22 @@ import (
 func BenchmarkNoChangePass(b *testing.B) {
 	b.Run("solo", func(b *testing.B) {
 		w := newWorld(b, "bench-pass")
-		noChangePass(b, w, "", w.example())
+		noChangePass(b, w, "", nil, w.example())
 	})
 	b.Run("team", func(b *testing.B) {
 		files, base := team(b, "bench-team")
-		noChangePass(b, newWorld(b, "bench-team-production"), "environment: production\n", base, files...)
+		noChangePass(b, newWorld(b, "bench-team-production"), "environment: production\n", []string{"api"}, base, files...)
 	})
 }
 
-func noChangePass(b *testing.B, w *world, stackKeys, stack string, others ...string) {
+func noChangePass(b *testing.B, w *world, stackKeys string, balanced []string, stack string, others ...string) {
 	w.poll, w.level = "1h", "info"
 	w.configure("interval: 20ms\n" + stackKeys)
 	commit := w.push("the stack", stack, others...)
 	w.start()
+	for _, service := range balanced {
+		w.balance(service)
+	}
 	w.eventually("the stack converges", w.converged(commit))
 	passed := make(chan struct{}, 1)
 	w.google.OnCall(func(c gcptest.Call, phase gcptest.Phase) {

@@ -130,15 +130,12 @@ func (r *reading) fetch(ctx context.Context, source reconcile.Source, path, what
 	return doctor.Well("%s at %s", what, view.Short(revision.Commit))
 }
 
-// load reads the stack file of the commit.
-func (r *reading) load(context.Context) doctor.Finding {
+// load reads the stack file of the commit as the daemon does, but asks nobody for what is looked up outside Git.
+func (r *reading) load(ctx context.Context) doctor.Finding {
 	if r.revision == nil {
 		return doctor.Skipped("the repository could not be read; below stands what clusters, buckets and registries need")
 	}
-	stack, err := desired.Load(r.revision.Tree, r.path, desired.Options{
-		Environment: r.stack.Environment, Project: r.stack.Project, Name: r.stack.Name,
-		External: r.stack.Kubernetes.Kubeconfig != "", Now: time.Now(),
-	})
+	stack, err := stackReader(r.stack, r.path, false, outside{})(ctx, r.revision.Tree, time.Now())
 	if err != nil {
 		return doctor.Wrong("recsysd check "+shell(r.path), "%v", err)
 	}

@@ -1,10 +1,12 @@
 package main
 
 import (
+	"slices"
 	"strings"
 	"testing"
 
 	"recsysd.dev/recsysd/examples"
+	"recsysd.dev/recsysd/internal/sim"
 )
 
 func TestApplyAndDestroy(t *testing.T) {
@@ -62,5 +64,24 @@ func TestApplyGivesUpOnWhatIsHeld(t *testing.T) {
 	}
 	if code, _, _ := invokeIn(t, h.world, "", "plan", "--config", h.config); code != 1 {
 		t.Errorf("a hold that hides a difference is one: exit %d", code)
+	}
+}
+
+// The name that is typed is a yes to what was shown. Lifting a protection is not yet removing what it protected.
+func TestDestroyRemovesOnlyWhatItHasShown(t *testing.T) {
+	h := newHouse(t)
+	if code, _, errs := invokeIn(t, h.world, "", "apply", "--config", h.config); code != 0 {
+		t.Fatal(errs)
+	}
+	h.commit("stack.yaml", strings.Replace(string(examples.Stack), "labels: {team: ml}", "labels: {team: ml}\nprotect: false", 1))
+	code, out, errs := invokeIn(t, h.world, "recsys\n", "destroy", "--config", h.config)
+	if code != 2 || !strings.Contains(out, "~ update   bucket/acme-recsys-data  is unprotected") || !strings.Contains(errs, "bucket/acme-recsys-data: would be removed now, which the plan did not show") {
+		t.Errorf("what was shown as a mark is about to be removed: %d\n%s%s", code, out, errs)
+	}
+	if !slices.ContainsFunc(h.cloud.Things(), func(thing sim.Thing) bool { return thing.Ref.String() == "bucket/acme-recsys-data" }) {
+		t.Errorf("the bucket is gone: %v", h.cloud.Things())
+	}
+	if code, out, errs := invokeIn(t, h.world, "recsys\n", "destroy", "--config", h.config); code != 0 || len(h.cloud.Things()) > 0 {
+		t.Errorf("shown and agreed to, everything goes: %d\n%s%s%v", code, out, errs, h.cloud.Things())
 	}
 }

@@ -12,6 +12,7 @@ import (
 
 	"recsysd.dev/recsysd/internal/plan"
 	"recsysd.dev/recsysd/internal/reconcile"
+	"recsysd.dev/recsysd/internal/resource"
 )
 
 func (p *program) destroyCommand() *cobra.Command {
@@ -56,7 +57,29 @@ func (p *program) destroy(ctx context.Context, o *once, yes string, timeout time
 	if yes != o.Stack {
 		return fmt.Errorf("%q is not the stack's name, %s: nothing was removed", yes, o.Stack)
 	}
+	o.Agree = agreed(pass)
 	return p.converge(ctx, o, false, timeout)
+}
+
+// agreed allows the removals that a pass's plan has shown, and what only waited for the provider then. Meanwhile a commit may have come,
+// or a mark been written that lets something go: nobody has said yes to that.
+func agreed(shown reconcile.Pass) func(plan.Plan) error {
+	seen := shown.Observed()
+	goes := map[resource.Ref]bool{}
+	for _, s := range shown.Plan.Steps {
+		o := seen[s.Ref]
+		waited := s.Verb == plan.Hold && s.Held == plan.Delete && (o.State == resource.Busy || o.Locked)
+		goes[s.Ref] = s.Verb == plan.Delete || s.Within || waited
+	}
+	return func(now plan.Plan) error {
+		var errs []error
+		for _, s := range now.Steps {
+			if s.Verb == plan.Delete && !goes[s.Ref] {
+				errs = append(errs, fmt.Errorf("%s: would be removed now, which the plan did not show: run destroy again to see it, and to say yes or no", s.Ref))
+			}
+		}
+		return errors.Join(errs...)
+	}
 }
 
 func removes(pass reconcile.Pass) bool {

@@ -44,6 +44,8 @@ type Reconciler struct {
 	Settings Settings
 	Memory   Memory
 	Destroy  bool // take the stack down instead of keeping it
+	// Agree, if set, is asked about every plan before it is performed. Its error ends the pass, and nothing is written.
+	Agree func(plan.Plan) error
 	// Record is given every finished pass, in order, with what is to be remembered. Its error is a notice of the next pass.
 	Record func(Pass, Memory) error
 	// Progress, if set, is told of every step's result as it happens. It is called from several goroutines.
@@ -86,6 +88,9 @@ func (r *Reconciler) Pass(ctx context.Context, k Kick) Pass {
 	if ctx.Err() != nil && p.Err != nil {
 		p.End = time.Now()
 		return p // cut off before it came to anything: that says nothing of the stack
+	}
+	if p.Err == nil && r.Agree != nil {
+		p.Err = r.Agree(p.Plan)
 	}
 	if p.Err == nil {
 		before := p.Observed()

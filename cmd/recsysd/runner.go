@@ -16,6 +16,7 @@ import (
 	"recsysd.dev/recsysd/internal/drivers"
 	"recsysd.dev/recsysd/internal/gitsource"
 	"recsysd.dev/recsysd/internal/history"
+	"recsysd.dev/recsysd/internal/image/catalog"
 	"recsysd.dev/recsysd/internal/plan"
 	"recsysd.dev/recsysd/internal/reconcile"
 	"recsysd.dev/recsysd/internal/resource"
@@ -62,7 +63,8 @@ type parts struct {
 	engine *reconcile.Reconciler
 	news   *inbox
 	writer *writeBack
-	ended  chan struct{} // closed when they work no longer
+	images *catalog.Catalog // nil where no registry can be asked
+	ended  chan struct{}    // closed when they work no longer
 }
 
 // rebuild is how long a runner whose parts could not be built waits before it tries again: for a key file that is not there yet,
@@ -150,7 +152,7 @@ func (r *runner) live(ctx context.Context) error {
 	}
 	close(p.ended)
 	r.note(func() { r.parts, r.cancel, r.inPass = nil, nil, false })
-	return errors.Join(err, p.source.Close(), p.kinds.Close())
+	return errors.Join(err, p.images.Close(), p.source.Close(), p.kinds.Close())
 }
 
 func (r *runner) build(ctx context.Context, c *config.Config, s config.Stack) (*parts, error) {
@@ -175,7 +177,8 @@ func (r *runner) build(ctx context.Context, c *config.Config, s config.Stack) (*
 	if err != nil {
 		return nil, errors.Join(err, p.source.Close())
 	}
-	read := stackReader(s, s.Git.Path, false, outside{p.kinds.Secrets, catalogOf(p.kinds, s)})
+	p.images = catalogOf(ctx, p.kinds, s, listingPatience)
+	read := stackReader(s, s.Git.Path, false, outside{p.kinds.Secrets, p.images})
 	p.writer = newWriteBack(c, s, read, r.log, func(ctx context.Context) { p.source.Poll(ctx) }) // what a poll fails by, the next pass tells
 	p.engine = &reconcile.Reconciler{
 		Stack:  s.Name,

@@ -96,12 +96,16 @@ func loader(read reader, notice func(string), heard func(*desired.Stack)) reconc
 	}
 }
 
-// catalogOf is what is known of the tags in a set's registries; nil where there is nothing to ask.
-func catalogOf(set drivers.Set, s config.Stack) *catalog.Catalog {
+// listingPatience is how long a pass waits for tags that are being listed; the next one finds them.
+const listingPatience = 2 * time.Second
+
+// catalogOf is what is known of the tags in a set's registries; nil where there is nothing to ask. Close it before the set. With a patience
+// of zero every listing is waited for.
+func catalogOf(ctx context.Context, set drivers.Set, s config.Stack, patience time.Duration) *catalog.Catalog {
 	if set.Tags == nil {
 		return nil
 	}
-	return &catalog.Catalog{List: set.Tags, Every: time.Duration(s.ImageUpdates.Interval)}
+	return catalog.New(ctx, set.Tags, time.Duration(s.ImageUpdates.Interval), patience)
 }
 
 // tagsIn asks a catalog within ctx.
@@ -170,9 +174,10 @@ func (p *program) once(ctx context.Context, file string, readOnly bool) (*once, 
 	if err != nil {
 		return nil, errors.Join(fmt.Errorf("stack %s: %w", s.Name, err), o.close())
 	}
-	o.closers = append(o.closers, set.Close)
+	images := catalogOf(ctx, set, s, 0)
+	o.closers = append(o.closers, images.Close, set.Close)
 	o.Stack, o.Kinds, o.Settings = s.Name, set.Kinds, settings(s)
-	o.Load = loader(stackReader(s, path, false, outside{set.Secrets, catalogOf(set, s)}), func(n string) { fmt.Fprintf(p.err, "notice: %s\n", n) }, func(*desired.Stack) {})
+	o.Load = loader(stackReader(s, path, false, outside{set.Secrets, images}), func(n string) { fmt.Fprintf(p.err, "notice: %s\n", n) }, func(*desired.Stack) {})
 	if readOnly {
 		o.Memory = p.remembered(c, s.Name)
 		return o, nil

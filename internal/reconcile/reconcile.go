@@ -55,7 +55,8 @@ type Reconciler struct {
 	good     stackAt                // the last revision whose stack was valid
 	kept     string                 // the commit that the source was last told to keep
 	view     *plan.View             // of the last full pass, with what was seen since
-	viewOf   string                 // the commit that the view was made for: its differences are from that stack
+	taken    int                    // how often good was set
+	viewOf   int                    // taken when the view was made: its differences are from that stack
 	writes   map[resource.Ref]write // our last write to each resource
 	pace     *pace                  // when each may be written again
 	allowed  allowance              // what a person allowed beyond Settings.MaxDeletes
@@ -125,13 +126,13 @@ func (r *Reconciler) decide(ctx context.Context, k Kick) Pass {
 	if p.Err = r.revise(ctx, &p); p.Err != nil {
 		return p
 	}
-	p.Partial = len(k.Refs) > 0 && r.view != nil && r.viewOf == p.using.Commit
+	p.Partial = len(k.Refs) > 0 && r.view != nil && r.viewOf == r.taken
 	view := r.see(ctx, p.Want, k, p.Partial)
 	if err := ctx.Err(); err != nil {
 		p.Err = fmt.Errorf("interrupted: %w", context.Cause(ctx))
 		return p
 	}
-	r.view, r.viewOf, p.Seen = &view, p.using.Commit, view.Found
+	r.view, r.viewOf, p.Seen = &view, r.taken, view.Found
 	rejected := r.pace.rejected(p.using.Commit, p.Want, view.Found)
 	policy := r.policy(k, p.using.Commit, memory, rejected)
 	policy.Settled = settled(memory.InSync, p.Want, view)

@@ -15,6 +15,12 @@ type stackAt struct {
 	Stack
 }
 
+// take makes a stack the one to go by. What was seen for another says nothing of it.
+func (r *Reconciler) take(from Revision, stack Stack) {
+	r.good = stackAt{from, stack}
+	r.taken++
+}
+
 // holds reports whether the stack still reads the same at now.
 func (s stackAt) holds(now time.Time) bool { return s.Until.IsZero() || now.Before(s.Until) }
 
@@ -49,7 +55,7 @@ func (r *Reconciler) load(ctx context.Context, p *Pass, newest Revision) error {
 		if err != nil {
 			return err
 		}
-		r.good = stackAt{newest, stack}
+		r.take(newest, stack)
 	}
 	if isNew {
 		r.pace.hurry() // what failed may not fail with this one
@@ -70,7 +76,7 @@ func (r *Reconciler) lastGood(ctx context.Context, p *Pass) error {
 			p.StackErr = errors.Join(p.StackErr, fmt.Errorf("the one that was good before, read again for this time: %w", err))
 			return nil
 		}
-		r.good.Stack = stack
+		r.take(r.good.Revision, stack)
 		return nil
 	}
 	kept, ok, err := r.Source.Kept(ctx)
@@ -84,7 +90,7 @@ func (r *Reconciler) lastGood(ctx context.Context, p *Pass) error {
 	if err != nil {
 		return fmt.Errorf("the one that was good before: %w", err)
 	}
-	r.good = stackAt{kept, stack}
+	r.take(kept, stack)
 	return nil
 }
 

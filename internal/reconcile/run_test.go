@@ -267,4 +267,25 @@ func TestPartialPass(t *testing.T) {
 			t.Errorf("a change that a commit made passes for drift of %v", p.Detected)
 		}
 	})
+	in("so is a stack that reads otherwise than it did, though its commit is the same", t, func(t *testing.T) {
+		w := begin(t, resource.Of(pod{Name: "b"}))
+		began := time.Now()
+		w.Load = func(_ context.Context, _ reconcile.Revision, now time.Time) (reconcile.Stack, error) {
+			hour := int(now.Sub(began) / time.Hour) // as a version that is looked up outside Git would make it
+			return reconcile.Stack{
+				Resources: []resource.Resource{resource.Of(pod{Name: "a", Size: hour}), resource.Of(pod{Name: "b"})},
+				Until:     began.Add(time.Duration(hour+1) * time.Hour),
+			}, nil
+		}
+		w.settle()
+		time.Sleep(time.Hour)
+		w.fail(sim.Update, aPod("a"), errAway)
+		p := w.Pass(t.Context(), reconcile.Kick{Refs: []resource.Ref{aPod("b")}})
+		if p.Partial || p.Converged() || step(p, aPod("a")).Verb != plan.Update {
+			t.Errorf("%s", account(p))
+		}
+		if p := w.pass(); len(p.Detected) > 0 {
+			t.Errorf("a change passes for drift of %v", p.Detected)
+		}
+	})
 }

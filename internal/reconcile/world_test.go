@@ -68,6 +68,9 @@ func (p pod) Diff(live pod) []resource.Change {
 	return append(d, size(p.Size, live.Size)...)
 }
 
+func (h house) Usage() []resource.Usage { return nil }
+func (p pod) Usage() []resource.Usage   { return nil }
+
 func (p pod) Rest() *resource.Rest { return &p.Form }
 func (p pod) WithRest(r resource.Rest) pod {
 	p.Form = r

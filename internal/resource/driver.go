@@ -16,6 +16,8 @@ type Spec[S any] interface {
 	Validate() error
 	// Diff reports how live differs from the receiver, sorted by field. Equal in meaning is equal.
 	Diff(live S) []Change
+	// Usage is what the resource is billed for, each thing once: as it is wanted, at full hours, or of a live one as it is now. nil is free.
+	Usage() []Usage
 }
 
 // Driver reads and writes the resources of one kind for one stack. No call waits for the provider to finish: progress is

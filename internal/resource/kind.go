@@ -68,6 +68,16 @@ func restOf(spec any) *Rest {
 	return nil
 }
 
+// billed is the part of Spec that needs no type.
+type billed interface{ Usage() []Usage }
+
+func usageOf(spec any) []Usage {
+	if s, ok := spec.(billed); ok {
+		return s.Usage()
+	}
+	return nil
+}
+
 // Of wraps a kind's settings struct as a wanted resource, protected until the stack says otherwise.
 func Of[S Spec[S]](s S) Resource {
 	return Resource{Ref: s.Ref(), Spec: s, Hash: hash(s), Needs: s.Needs(), Lifetime: s.Lifetime(), Protect: true, Rest: restOf(s)}

@@ -50,6 +50,8 @@ func (b box) Validate() error {
 	return nil
 }
 
+func (b box) Usage() []resource.Usage { return nil }
+
 // Diff leaves Keeps out: it is what the thing is, no setting of it. A changed In or Place makes another thing.
 func (b box) Diff(live box) []resource.Change {
 	var cs []resource.Change

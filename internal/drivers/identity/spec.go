@@ -51,6 +51,9 @@ func (s Spec) Lifetime() resource.Lifetime {
 	return resource.Disposable
 }
 
+// Usage is nothing: accounts are free.
+func (s Spec) Usage() []resource.Usage { return nil }
+
 // Names of the fields in a Change. That of one who may act as the account is fieldUsers and NAMESPACE/NAME.
 const (
 	fieldDisabled    = "disabled"

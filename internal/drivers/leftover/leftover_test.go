@@ -20,6 +20,7 @@ func (h house) Needs() []resource.Need       { return nil }
 func (h house) Lifetime() resource.Lifetime  { return resource.Stateful }
 func (h house) Validate() error              { return nil }
 func (h house) Diff(house) []resource.Change { return nil }
+func (h house) Usage() []resource.Usage      { return nil }
 
 // houses is a driver whose houses go when they are told to.
 type houses struct{ live []house }

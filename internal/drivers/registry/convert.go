@@ -32,6 +32,7 @@ func spec(pb *artifactregistrypb.Repository) Spec {
 		ImmutableTags: proto.Bool(pb.GetDockerConfig().GetImmutableTags()),
 		Scanning:      proto.String(inherited),
 		Labels:        pb.GetLabels(),
+		Bytes:         pb.GetSizeBytes(),
 		seen:          &seen{labels: pb.GetLabels(), created: pb.GetCreateTime().AsTime()},
 	}
 	if pb.GetVulnerabilityScanningConfig().GetEnablementConfig() == artifactregistrypb.Repository_VulnerabilityScanningConfig_DISABLED {

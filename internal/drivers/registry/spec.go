@@ -41,6 +41,9 @@ type Spec struct {
 	Access []Access `yaml:"-" json:",omitempty"`
 	Unread bool     `yaml:"-" json:",omitempty"`
 
+	// Bytes are what a live repository holds, as it is billed; they say nothing of what is wanted, and are no part of its version.
+	Bytes int64 `yaml:"-" json:"-"`
+
 	// Mode is what a live repository is where it is not a plain one: remote or virtual. Never wanted.
 	Mode string `yaml:"-" json:",omitempty"`
 

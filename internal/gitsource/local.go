@@ -140,19 +140,49 @@ func (l *localListing) download(ctx context.Context, w io.Writer) (bool, error) 
 
 // descends walks back from the tip, nearest commits first.
 func (l *localListing) descends(ctx context.Context, from plumbing.Hash) error {
+	found := false
+	err := l.walk(ctx, l.commit, func(h plumbing.Hash) bool {
+		found = h == from
+		return !found
+	})
+	if err == nil && !found {
+		err = errNotProven("does not descend from")
+	}
+	return err
+}
+
+func (l *localListing) beyond(ctx context.Context, base plumbing.Hash) ([]*object.Commit, error) {
+	known := map[plumbing.Hash]bool{}
+	err := l.walk(ctx, base, func(h plumbing.Hash) bool {
+		known[h] = true
+		return true
+	})
+	if err != nil {
+		return nil, err
+	}
+	return walkBeyond(l.commit, func(h plumbing.Hash) (*object.Commit, error) {
+		if known[h] {
+			return nil, nil
+		}
+		return object.GetCommit(l.storage, h)
+	})
+}
+
+// walk visits a commit and those before it, nearest first, for as long as visit says so. A history of more than maxWalk is an errNotProven.
+func (l *localListing) walk(ctx context.Context, from plumbing.Hash, visit func(plumbing.Hash) bool) error {
 	seen := map[plumbing.Hash]bool{}
-	for todo := []plumbing.Hash{l.commit}; len(todo) > 0; {
+	for todo := []plumbing.Hash{from}; len(todo) > 0; {
 		if err := ctx.Err(); err != nil {
 			return err
 		}
 		h := todo[0]
 		todo = todo[1:]
 		progress(ctx)
-		if h == from {
-			return nil
-		}
 		if seen[h] {
 			continue
+		}
+		if !visit(h) {
+			return nil
 		}
 		if seen[h] = true; len(seen) > maxWalk {
 			return errNotProven(fmt.Sprintf("is not seen, in its last %d commits, to descend from", maxWalk))
@@ -166,7 +196,7 @@ func (l *localListing) descends(ctx context.Context, from plumbing.Hash) error {
 		}
 		todo = append(todo, c.ParentHashes...)
 	}
-	return errNotProven("does not descend from")
+	return nil
 }
 
 // watch sends on changed whenever the branch may have moved, until ctx is done. It sends nothing where the system cannot

@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"github.com/go-git/go-git/v5/plumbing"
+	"github.com/go-git/go-git/v5/plumbing/object"
 )
 
 // origin is the repository that is followed, wherever it lies.
@@ -22,10 +23,17 @@ type listing interface {
 	tip() plumbing.Hash
 	// descends proves that a commit is an ancestor of the tip, or returns an errNotProven.
 	descends(ctx context.Context, from plumbing.Hash) error
+	// beyond are the commits that the tip has and base has not, or an errNotProven if there are more than maxBeyond.
+	beyond(ctx context.Context, base plumbing.Hash) ([]*object.Commit, error)
 	// download writes the tip and its whole tree as one pack. With largeMissing, files over maxObject may be left out.
 	download(ctx context.Context, w io.Writer) (largeMissing bool, err error)
 	close() error
 }
+
+// maxBeyond is far above what waits on a branch for somebody to take it over.
+const maxBeyond = 100
+
+var errFarBeyond = errNotProven(fmt.Sprintf("is more than %d commits beyond", maxBeyond))
 
 // errNotProven says why a commit does not count as an ancestor.
 type errNotProven string

@@ -9,6 +9,7 @@ import (
 	"slices"
 
 	"github.com/go-git/go-git/v5/plumbing"
+	"github.com/go-git/go-git/v5/plumbing/object"
 	"github.com/go-git/go-git/v5/plumbing/protocol/packp"
 	"github.com/go-git/go-git/v5/plumbing/protocol/packp/capability"
 	"github.com/go-git/go-git/v5/plumbing/protocol/packp/sideband"
@@ -74,19 +75,7 @@ func (l *remoteListing) download(ctx context.Context, w io.Writer) (largeMissing
 // what is not there cannot contradict it.)
 func (l *remoteListing) descends(ctx context.Context, from plumbing.Hash) error {
 	for _, depth := range depths {
-		req, err := l.request(depth)
-		if err != nil {
-			return err
-		}
-		req.Haves = []plumbing.Hash{from} // so nothing that it reaches is sent
-		if l.can.Supports(capability.Filter) {
-			l.filter(req, packp.FilterTreeDepth(0))
-		}
-		var edge []plumbing.Hash
-		file, err := l.spool.receive(func(w io.Writer) error {
-			edge, err = l.exchange(ctx, req, w)
-			return err
-		})
+		file, edge, err := l.history(ctx, depth, from)
 		if err != nil {
 			return err
 		}
@@ -102,6 +91,72 @@ func (l *remoteListing) descends(ctx context.Context, from plumbing.Hash) error 
 		}
 	}
 	return errNotProven(fmt.Sprintf("is not seen, in its last %d commits, to descend from", depths[len(depths)-1]))
+}
+
+// history receives the commits, so many deep, that the tip has and base has not, and tells at which the server cut.
+func (l *remoteListing) history(ctx context.Context, depth int, base plumbing.Hash) (file *os.File, edge []plumbing.Hash, err error) {
+	req, err := l.request(depth)
+	if err != nil {
+		return nil, nil, err
+	}
+	req.Haves = []plumbing.Hash{base} // so nothing that it reaches is sent
+	if l.can.Supports(capability.Filter) {
+		l.filter(req, packp.FilterTreeDepth(0))
+	}
+	file, err = l.spool.receive(func(w io.Writer) (err error) {
+		edge, err = l.exchange(ctx, req, w)
+		return err
+	})
+	return file, edge, err
+}
+
+func (l *remoteListing) beyond(ctx context.Context, base plumbing.Hash) (all []*object.Commit, err error) {
+	file, edge, err := l.history(ctx, maxBeyond+1, base)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { err = errors.Join(err, os.Remove(file.Name())) }()
+	p, err := openPack(ctx, file)
+	if err != nil {
+		return nil, err
+	}
+	return walkBeyond(l.commit, func(h plumbing.Hash) (*object.Commit, error) {
+		content, err := p.object(h, plumbing.CommitObject)
+		switch {
+		case errors.Is(err, errAbsent):
+			return nil, nil
+		case err != nil:
+			return nil, err
+		case slices.Contains(edge, h):
+			return nil, errFarBeyond
+		}
+		return parseCommit(h, content)
+	})
+}
+
+// walkBeyond collects the commits from tip on back to those for which read has none.
+func walkBeyond(tip plumbing.Hash, read func(plumbing.Hash) (*object.Commit, error)) (all []*object.Commit, err error) {
+	seen := map[plumbing.Hash]bool{}
+	for todo := []plumbing.Hash{tip}; len(todo) > 0; {
+		h := todo[len(todo)-1]
+		todo = todo[:len(todo)-1]
+		if seen[h] {
+			continue
+		}
+		seen[h] = true
+		c, err := read(h)
+		switch {
+		case err != nil:
+			return nil, err
+		case c == nil:
+			continue
+		case len(all) == maxBeyond:
+			return nil, errFarBeyond
+		}
+		all = append(all, c)
+		todo = append(todo, c.ParentHashes...)
+	}
+	return all, nil
 }
 
 // findAncestor walks the commits in a pack from the tip. whole is false if there are older ones that were not sent, because

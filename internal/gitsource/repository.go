@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"slices"
 	"time"
 
 	"github.com/go-git/go-git/v5/plumbing"
@@ -126,6 +127,28 @@ func (t *Tip) Descends(ctx context.Context, from plumbing.Hash) (bool, error) {
 		return false, nil
 	}
 	return err == nil, explain(patient, t.repository.address, t.repository.cfg.Auth, err)
+}
+
+// Author is who a commit says it is from.
+type Author struct{ Name, Email string }
+
+// Beyond are the authors and committers of the commits that the tip has and base, of the same repository, has not: each once. It is not ok
+// where there are too many commits to tell.
+func (t *Tip) Beyond(ctx context.Context, base plumbing.Hash) (from []Author, ok bool, err error) {
+	patient, stop := withPatience(ctx, t.repository.cfg.Timeout)
+	defer stop()
+	commits, err := t.listing.beyond(patient, base)
+	if errors.As(err, new(errNotProven)) {
+		return nil, false, nil
+	}
+	for _, c := range commits {
+		for _, who := range []object.Signature{c.Author, c.Committer} {
+			if a := (Author{who.Name, who.Email}); !slices.Contains(from, a) {
+				from = append(from, a)
+			}
+		}
+	}
+	return from, err == nil, explain(patient, t.repository.address, t.repository.cfg.Auth, err)
 }
 
 // Entries are those of a directory as Git keeps them, submodules included. Links on the way to it are not followed.

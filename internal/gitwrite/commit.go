@@ -22,17 +22,17 @@ type made struct {
 	from    *gitsource.Tip
 }
 
-// commit makes a commit on top of a tip.
-func commit(on *gitsource.Tip, change Change, name, email string, at time.Time) (*made, error) {
-	m := &made{from: on}
+// commit makes a commit that changes the files at a spot.
+func commit(at *spot, change Change, name, email string, when time.Time) (*made, error) {
+	m := &made{from: at.on}
 	before, after, err := m.directory(".", change.Files)
 	if err != nil || before == after {
 		return m, err
 	}
-	who := object.Signature{Name: name, Email: email, When: at}
+	who := object.Signature{Name: name, Email: email, When: when}
 	c := &object.Commit{
 		Author: who, Committer: who, Message: strings.TrimRight(change.Message, "\n") + "\n",
-		TreeHash: after, ParentHashes: []plumbing.Hash{on.Commit},
+		TreeHash: after, ParentHashes: at.parents,
 	}
 	m.hash, err = m.keep(c)
 	return m, err

@@ -11,6 +11,7 @@ import (
 	"fmt"
 	"io/fs"
 	"math/rand/v2"
+	"slices"
 	"time"
 
 	"github.com/go-git/go-git/v5/plumbing"
@@ -72,64 +73,99 @@ type update struct {
 
 // once makes the edit on the head as it is now. The error is an ErrMoved if that was outrun.
 func (u *update) once(ctx context.Context) (_ string, err error) {
-	base, old, err := u.base(ctx)
-	if base == nil {
+	at, err := u.spot(ctx)
+	if at == nil {
 		return "", err
 	}
-	defer func() { err = errors.Join(err, base.Close()) }()
-	change, err := u.edit(ctx, base.Tree)
+	defer func() { err = errors.Join(err, at.on.Close()) }()
+	change, err := u.edit(ctx, at.on.Tree)
 	if err != nil || len(change.Files) == 0 {
 		return "", err
 	}
-	c, err := commit(base, change, u.cfg.Name, u.cfg.Email, time.Now())
+	c, err := commit(at, change, u.cfg.Name, u.cfg.Email, time.Now())
 	if err != nil || c.hash.IsZero() {
 		return "", err
 	}
-	if err := u.repository.Push(ctx, u.cfg.Push, old, c.hash, c.objects); err != nil {
+	if err := u.repository.Push(ctx, u.cfg.Push, at.old, c.hash, c.objects); err != nil {
 		return "", err
 	}
 	return c.hash.String(), nil
 }
 
-// base is the commit to build on, and where the branch to push is. It is nil, without an error, if that branch has what the edit is for
+// spot is where a commit goes.
+type spot struct {
+	on      *gitsource.Tip  // whose files it changes
+	parents []plumbing.Hash // on's commit, and whatever else it goes on from
+	old     plumbing.Hash   // where the branch to push is; zero: it is made
+}
+
+// onTop is a spot on a tip and nothing else.
+func onTop(t *gitsource.Tip) *spot { return &spot{on: t, parents: []plumbing.Hash{t.Commit}} }
+
+// spot finds where to build, and where the branch to push is. It is nil, without an error, if that branch has what the edit is for
 // already, in a history of its own.
-func (u *update) base(ctx context.Context) (base *gitsource.Tip, old plumbing.Hash, err error) {
+func (u *update) spot(ctx context.Context) (*spot, error) {
 	tracked, err := u.repository.Tip(ctx, u.cfg.Git.Branch)
 	if err != nil {
-		return nil, plumbing.ZeroHash, err
+		return nil, err
 	}
+	at := onTop(tracked)
 	if u.cfg.Push == u.cfg.Git.Branch {
-		return tracked, tracked.Commit, nil
+		at.old = tracked.Commit
+		return at, nil
 	}
 	other, err := u.repository.Tip(ctx, u.cfg.Push)
 	if errors.Is(err, gitsource.ErrNoBranch) {
-		return tracked, plumbing.ZeroHash, nil
+		return at, nil
 	}
 	if err != nil {
-		return nil, plumbing.ZeroHash, errors.Join(err, tracked.Close())
+		return nil, errors.Join(err, tracked.Close())
 	}
-	base, err = u.choose(ctx, tracked, other)
+	at, err = u.choose(ctx, tracked, other)
 	for _, t := range []*gitsource.Tip{tracked, other} {
-		if t != base {
+		if at == nil || t != at.on {
 			err = errors.Join(err, t.Close())
 		}
 	}
-	return base, other.Commit, err
+	if at == nil {
+		return nil, err
+	}
+	if err != nil {
+		return nil, errors.Join(err, at.on.Close())
+	}
+	at.old = other.Commit
+	return at, nil
 }
 
-// choose builds on the newer of two that lie on one line: proposals that wait, or that were taken over. Of two that parted nothing is
-// thrown away, and nothing is joined here.
-func (u *update) choose(ctx context.Context, tracked, other *gitsource.Tip) (*gitsource.Tip, error) {
-	if ahead, err := other.Descends(ctx, tracked.Commit); err != nil || ahead {
-		return other, err
+// choose builds on the newer of two that lie on one line: proposals that wait, or that were taken over. Of two that parted, as they do
+// when something else is merged first, or when proposals are squashed, the files are those of the branch that is followed: what
+// the other has of ours is proposed anew with them. What it has of anybody else is not thrown away, and not joined here.
+func (u *update) choose(ctx context.Context, tracked, other *gitsource.Tip) (*spot, error) {
+	ahead, err := other.Descends(ctx, tracked.Commit)
+	if err != nil {
+		return nil, err
 	}
-	if behind, err := tracked.Descends(ctx, other.Commit); err != nil || behind {
-		return tracked, err
+	if ahead {
+		return onTop(other), nil
+	}
+	behind, err := tracked.Descends(ctx, other.Commit)
+	if err != nil {
+		return nil, err
+	}
+	if behind {
+		return onTop(tracked), nil
 	}
 	change, err := u.edit(ctx, other.Tree)
 	if err != nil || len(change.Files) == 0 {
 		return nil, err
 	}
-	return nil, fmt.Errorf("branch %s is not on top of %s, and is never overwritten; merge %s into it, or delete it and it is made anew",
+	authors, known, err := other.Beyond(ctx, tracked.Commit)
+	if err != nil {
+		return nil, err
+	}
+	if ours := (gitsource.Author{Name: u.cfg.Name, Email: u.cfg.Email}); known && slices.Equal(authors, []gitsource.Author{ours}) {
+		return &spot{on: tracked, parents: []plumbing.Hash{other.Commit, tracked.Commit}}, nil
+	}
+	return nil, fmt.Errorf("branch %s is not on top of %s, holds commits of others, and is never overwritten; merge %s into it, or delete it and it is made anew",
 		u.cfg.Push, u.cfg.Git.Branch, u.cfg.Git.Branch)
 }

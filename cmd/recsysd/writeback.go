@@ -14,7 +14,6 @@ import (
 	"recsysd.dev/recsysd/internal/config"
 	"recsysd.dev/recsysd/internal/desired"
 	"recsysd.dev/recsysd/internal/gitwrite"
-	"recsysd.dev/recsysd/internal/image"
 	"recsysd.dev/recsysd/internal/reconcile"
 )
 
@@ -109,10 +108,10 @@ func (w *writeBack) update(ctx context.Context) {
 	w.mu.Lock()
 	wanted := w.wanted
 	w.mu.Unlock()
-	var moves []move
-	commit, err := gitwrite.Update(ctx, w.git, func(ctx context.Context, tree fs.FS) (change gitwrite.Change, err error) {
-		moves, change, err = w.edit(ctx, tree)
-		return change, err
+	var p proposal
+	commit, err := gitwrite.Update(ctx, w.git, func(ctx context.Context, tree fs.FS) (_ gitwrite.Change, err error) {
+		p, err = w.edit(ctx, tree)
+		return gitwrite.Change{Files: p.files, Message: p.message()}, err
 	})
 	if ctx.Err() != nil || errors.Is(err, errResting) {
 		return
@@ -121,9 +120,12 @@ func (w *writeBack) update(ctx context.Context) {
 	if commit == "" {
 		return
 	}
-	for _, m := range moves {
+	for _, m := range p.moves {
 		w.log.Info("new tag written into Git", zap.String("workload", m.Workload), zap.String("image", m.Image), zap.String("old", m.Tag),
 			zap.String("new", m.next), zap.String("commit", commit), zap.String("branch", w.git.Push))
+	}
+	if len(p.also) > 0 {
+		w.log.Warn("a tag that was written stands in more places than its image", zap.Strings("changed", p.also), zap.String("commit", commit))
 	}
 	if w.git.Push == w.stack.Git.Branch {
 		w.moved(ctx)
@@ -153,29 +155,30 @@ func (w *writeBack) account(wanted string, err error) {
 	w.trouble = trouble
 }
 
-// edit decides on the files of a commit what tags to write, and proves that the stack then says that and is valid.
-func (w *writeBack) edit(ctx context.Context, tree fs.FS) ([]move, gitwrite.Change, error) {
+// edit decides on the files of a commit what tags to write, and proves that the stack then says that and is valid. There may be nothing
+// to write.
+func (w *writeBack) edit(ctx context.Context, tree fs.FS) (proposal, error) {
 	before, err := w.read(ctx, tree, time.Now())
 	if err != nil {
-		return nil, gitwrite.Change{}, fmt.Errorf("the stack as it is in Git now is not valid: %w", err)
+		return proposal{}, fmt.Errorf("the stack as it is in Git now is not valid: %w", err)
 	}
 	w.mu.Lock()
 	resting, moves := w.resting, w.moves(before.Followed, time.Now())
 	w.mu.Unlock()
 	if resting {
-		return nil, gitwrite.Change{}, errResting
+		return proposal{}, errResting
 	}
 	if len(moves) == 0 {
-		return nil, gitwrite.Change{}, nil
+		return proposal{}, nil
 	}
 	tags := tagsOf(moves)
 	files, err := desired.Retag(tree, w.stack.Git.Path, w.stack.Environment, tags)
 	if err != nil {
-		return nil, gitwrite.Change{}, err
+		return proposal{}, err
 	}
 	after, err := w.read(ctx, gitwrite.Over(tree, files), time.Now())
 	if err != nil {
-		return nil, gitwrite.Change{}, fmt.Errorf("the stack would not be valid with %s: %w", moves[0], err)
+		return proposal{}, fmt.Errorf("the stack would not be valid with %s: %w", moves[0], err)
 	}
 	for _, f := range before.Followed {
 		if tags[f.Workload] == "" {
@@ -184,64 +187,10 @@ func (w *writeBack) edit(ctx context.Context, tree fs.FS) ([]move, gitwrite.Chan
 	}
 	for _, f := range after.Followed {
 		if tags[f.Workload] != f.Tag {
-			return nil, gitwrite.Change{}, fmt.Errorf("with %s written, %s would run %s, not %s: its tag is not its own in Git", moves[0], f.Workload, f.Tag, tags[f.Workload])
+			return proposal{}, fmt.Errorf("with %s written, %s would run %s, not %s: its tag is not its own in Git", moves[0], f.Workload, f.Tag, tags[f.Workload])
 		}
 	}
-	return moves, gitwrite.Change{Files: files, Message: message(moves)}, nil
-}
-
-// A move is a tag in Git that is to become another.
-type move struct {
-	desired.Followed
-	next string
-}
-
-func (m move) String() string {
-	return fmt.Sprintf("%s: %s %s -> %s", m.Workload, m.Image, m.Tag, m.next)
-}
-
-// moves are the tags that are behind. Whoever calls it holds the lock.
-func (w *writeBack) moves(followed []desired.Followed, now time.Time) []move {
-	var all []move
-	for _, f := range followed {
-		stands := image.Tag{Name: f.Tag}
-		key := f.Choice.Path + ":" + f.Tag
-		switch {
-		case !f.Choice.Known:
-			continue
-		case f.Choice.Lists(f.Tag):
-			delete(w.missing, key)
-		case w.missing[key].IsZero():
-			w.missing[key] = now
-		}
-		stands.Uploaded = w.missing[key] // what is uploaded from then on is newer than what was gone by then
-		if next, ok := f.Choice.Next(stands); ok {
-			all = append(all, move{f, next.Name})
-		}
-	}
-	return all
-}
-
-// tagsOf are the new tags by workload.
-func tagsOf(moves []move) map[string]string {
-	tags := map[string]string{}
-	for _, m := range moves {
-		tags[m.Workload] = m.next
-	}
-	return tags
-}
-
-// message is what the commit says of its moves.
-func message(moves []move) string {
-	if len(moves) == 1 {
-		return moves[0].String()
-	}
-	var b strings.Builder
-	fmt.Fprintf(&b, "%s and %d more: new images\n\n", moves[0].Workload, len(moves)-1)
-	for _, m := range moves {
-		fmt.Fprintf(&b, "- %s\n", m)
-	}
-	return b.String()
+	return proposal{moves, alsoChanged(before, after, moves), files}, nil
 }
 
 // notices are for the status: why nothing is written, and which tags stand in Git for reasons that may surprise.

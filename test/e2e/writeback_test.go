@@ -186,13 +186,15 @@ func TestTagsInAnOverlayAndAVariable(t *testing.T) {
 	}
 	w.write("config.yaml", strings.Replace(string(config), w.git.Repo("infra"), w.repo.Dir, 1))
 	stack := following(w, `tag: v0.0.1, policy: "^1.0"`,
-		"  worker: {image: {registry: images, name: recsys-api, tag: \"${worker}\", policy: \"<1.1\"}, cpu: 100m, memory: 64Mi}\n", "vars:\n  worker: 'v1.0.1' # until 1.1\n")
+		"  worker: {image: {registry: images, name: recsys-api, tag: \"${worker}\", policy: \"<1.1\"}, cpu: 100m, memory: 64Mi}\n",
+		"  other: {image: 'redis:7', cpu: 100m, memory: 64Mi, env: {WORKER: '${worker}'}}\n", "vars:\n  worker: 'v1.0.1' # until 1.1\n")
 	const overlay = "# production\nworkloads:\n  api: {image: {tag: \"v1.0.1\"}} # released\n"
 	w.begins(w.push("two workloads", stack, "environments/prod.yaml", overlay))
 
 	w.google.PushImage("images", "recsys-api", day.Add(time.Hour), "v1.0.9", "v1.2.0")
 	commit := w.commits("main", "api and 1 more: new images")
-	if got := w.served("log", "-1", "--format=%b", "main"); strings.TrimSpace(got) != "- api: recsys-api v1.0.1 -> v1.2.0\n- worker: recsys-api v1.0.1 -> v1.0.9" {
+	if got := w.served("log", "-1", "--format=%b", "main"); strings.TrimSpace(got) != "- api: recsys-api v1.0.1 -> v1.2.0\n- worker: recsys-api v1.0.1 -> v1.0.9\n\n"+
+		"The same variable stands elsewhere too, so this changes with it: workloads.other" {
 		t.Errorf("the commit says:\n%s", got)
 	}
 	if got := w.served("show", "main:environments/prod.yaml") + "\n"; got != strings.Replace(overlay, "v1.0.1", "v1.2.0", 1) {

@@ -140,8 +140,15 @@ func (d *Driver) lookAccess(ctx context.Context, w Spec, live *resource.Live[Spe
 	if w.Readers == nil && len(w.Nodes) == 0 && len(w.Grants) == 0 && len(own) == 0 {
 		return
 	}
+	unknown := func(err error) {
+		*live = resource.Live[Spec]{Spec: Spec{Name: live.Spec.Name, Location: live.Spec.Location}, State: resource.Unknown, Detail: err.Error()}
+	}
 	resolved, err := d.resolve(ctx, w)
-	if err != nil {
+	switch {
+	case err != nil && w.Readers != nil: // the nodes would pass for readers that nobody has listed
+		unknown(fmt.Errorf("the readers are listed, and which account the nodes have is not known: %w", err))
+		return
+	case err != nil:
 		live.Notices = append(live.Notices, "whether the nodes may pull is not known: "+err.Error())
 	}
 	live.Want = &resolved
@@ -154,7 +161,7 @@ func (d *Driver) lookAccess(ctx context.Context, w Spec, live *resource.Live[Spe
 		live.Spec.Unread = true
 		live.Notices = append(live.Notices, "the access policy may not be read, so whether the nodes may pull is not known: "+err.Error())
 	default:
-		*live = resource.Live[Spec]{Spec: Spec{Name: live.Spec.Name, Location: live.Spec.Location}, State: resource.Unknown, Detail: err.Error()}
+		unknown(err)
 	}
 }
 
@@ -196,6 +203,9 @@ func accessIn(p *iampb.Policy, own map[string]bool) []Access {
 // setAccess brings a repository's policy to what is wanted: read, merge, write under the etag that was read.
 func (d *Driver) setAccess(ctx context.Context, want, live Spec) error {
 	want, unresolved := d.resolve(ctx, want)
+	if unresolved != nil && want.Readers != nil {
+		return unresolved // the whole list is written, and it would lack the nodes
+	}
 	p, err := d.policy(ctx, live)
 	if err != nil {
 		return errors.Join(unresolved, err)

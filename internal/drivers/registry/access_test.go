@@ -123,10 +123,7 @@ func TestReaders(t *testing.T) {
 			cloud := gcptest.Start(t)
 			cloud.AddAccount(trainer)
 			cloud.AddAccount(former)
-			who, err := gcp.NewPrincipals(t.Context(), config(cloud))
-			if err != nil {
-				t.Fatal(err)
-			}
+			who := principals(t, config(cloud))
 			if c.want.Nodes != nil {
 				who.OwnedBy(func(context.Context) map[string]bool { return map[string]bool{former: true} })
 			}
@@ -145,6 +142,15 @@ func TestReaders(t *testing.T) {
 			}
 		}
 	}
+}
+
+func principals(t *testing.T, config gcp.Config) *gcp.Principals {
+	t.Helper()
+	who, err := gcp.NewPrincipals(t.Context(), config)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return who
 }
 
 // Somebody else writes the policy between our read and our write of it.
@@ -210,6 +216,24 @@ func TestAccessThatIsNotKnown(t *testing.T) {
 		l := see(t, d, want)
 		if diff := l.Want.Diff(l.Spec); len(diff) > 0 || l.State != resource.Ready || len(l.Notices) != 1 {
 			t.Errorf("%v %+v %v", l.State, diff, l.Notices)
+		}
+	})
+	t.Run("and where the readers are listed, they do not lose the right that they have", func(t *testing.T) {
+		cloud, d, want := start(func(s *registry.Spec) { s.Readers = []string{"user:ci@example.com"} })
+		bind(cloud, reader, nodes)
+		cloud.Forbid("cloudresourcemanager.projects.get")
+		if l := see(t, d, want); l.State != resource.Unknown || !strings.Contains(l.Detail, "projects.get") {
+			t.Errorf("%v %s", l.State, l.Detail)
+		}
+		cloud.Heal()
+		l := see(t, d, want)
+		stranger := openAs(t, cloud.Config(), "ours", principals(t, cloud.Config())) // who has not heard the number yet
+		cloud.Forbid("cloudresourcemanager.projects.get")
+		if err := stranger.Update(t.Context(), want, l.Spec, l.Want.Diff(l.Spec)); err == nil {
+			t.Error("a list of readers was written without knowing the nodes")
+		}
+		if got := access(cloud); !slices.Equal(got, []string{"reader " + nodes}) {
+			t.Errorf("now %v", got)
 		}
 	})
 	t.Run("an account that does not exist yet is waited for", func(t *testing.T) {

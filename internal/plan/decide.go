@@ -19,7 +19,7 @@ func (d *draft) decide(it *item) Step {
 		if it.want == nil && !it.live.Owned {
 			return Step{}
 		}
-		return hold(Keep, "could not be read, so it is left alone: "+cmp.Or(it.live.Detail, "no reason given"))
+		return hold(Keep, d.unread(it))
 	}
 	if it.want == nil || d.policy.Destroy {
 		return d.decideUnwanted(it)
@@ -29,8 +29,8 @@ func (d *draft) decide(it *item) Step {
 
 func (d *draft) decideAbsent(it *item) Step {
 	kind := it.ref.Kind
-	if err := d.view.Blind[kind]; err != nil {
-		return hold(Keep, fmt.Sprintf("%s could not be observed, so it is left alone: %v", kind, err))
+	if d.view.Blind[kind] != nil { // the plan says why, once for all of them
+		return hold(Keep, kind+" could not be observed, so it is left alone")
 	}
 	if d.policy.Destroy {
 		return Step{} // nothing there, nothing to remove
@@ -45,6 +45,15 @@ func (d *draft) decideAbsent(it *item) Step {
 		return Step{Verb: Create, Why: "is absent; it is made asleep"}
 	}
 	return Step{Verb: Create, Why: "is absent"}
+}
+
+// unread is why one that exists is left alone. A reason that the plan gives for the whole kind is not repeated.
+func (d *draft) unread(it *item) string {
+	const why = "could not be read, so it is left alone"
+	if blind := d.view.Blind[it.ref.Kind]; blind != nil && blind.Error() == it.live.Detail {
+		return why
+	}
+	return why + ": " + cmp.Or(it.live.Detail, "no reason given")
 }
 
 // decideWanted compares what is wanted with what lives.

@@ -89,6 +89,9 @@ func (p Pass) settled() bool {
 // Drift is, per resource, what differs now behind the stack's back; a difference that a commit made is a change, not drift.
 func (p Pass) Drift() map[resource.Ref]DriftFact { return p.drift }
 
+// Repairs is, per resource, the drift that was put back last, if that was within a day: this process has to have seen it.
+func (p Pass) Repairs() map[resource.Ref]Repair { return p.repairs }
+
 // Observed is the newest look at each resource.
 func (p Pass) Observed() map[resource.Ref]resource.Observation {
 	m := make(map[resource.Ref]resource.Observation, len(p.Seen))
@@ -128,6 +131,7 @@ func (r *Reconciler) account(p *Pass, before map[resource.Ref]resource.Observati
 	}
 	maps.DeleteFunc(r.Memory.InSync, func(ref resource.Ref, _ string) bool { return !wanted[ref] })
 	maps.DeleteFunc(r.Memory.DriftSince, func(ref resource.Ref, _ time.Time) bool { return !wanted[ref] })
+	maps.DeleteFunc(r.repairs, func(ref resource.Ref, _ Repair) bool { return !wanted[ref] })
 	r.unexplained(p, before, after)
 	if p.Converged() && !r.Destroy { // what is taken down is not applied, however much of it is held
 		r.Memory.Applied = p.using.Commit
@@ -175,6 +179,7 @@ func (r *Reconciler) compare(p *Pass, w resource.Resource, before, after map[res
 	if _, noted := r.Memory.DriftSince[w.Ref]; noted && len(is) == 0 {
 		if inSync && r.pace.wrote(w.Ref) {
 			p.Corrected = append(p.Corrected, w.Ref)
+			r.repairs[w.Ref] = Repair{DriftFact: DriftFact{Fields: was, Since: r.Memory.DriftSince[w.Ref]}, At: time.Now()}
 		}
 		delete(r.Memory.DriftSince, w.Ref)
 	}
@@ -184,6 +189,13 @@ func (r *Reconciler) compare(p *Pass, w resource.Resource, before, after map[res
 	} else if created(p, w.Ref) && !same(o) {
 		r.Memory.InSync[w.Ref] = "" // known, and in sync with nothing yet: what is left to do is a change
 	}
+}
+
+// recall gives the pass the repairs that are worth telling still.
+func (r *Reconciler) recall(p *Pass) {
+	const worth = 24 * time.Hour
+	maps.DeleteFunc(r.repairs, func(_ resource.Ref, d Repair) bool { return p.End.Sub(d.At) > worth })
+	p.repairs = maps.Clone(r.repairs)
 }
 
 func created(p *Pass, ref resource.Ref) bool {

@@ -29,6 +29,30 @@ func TestDrift(t *testing.T) {
 			t.Errorf("once more: %v %v", p.Detected, p.Corrected)
 		}
 	})
+	in("what was put back is told for a day, and of what is wanted only", t, func(t *testing.T) {
+		w := begin(t, resource.Of(pod{Name: "a"}), resource.Of(pod{Name: "b"}))
+		w.settle()
+		time.Sleep(time.Hour)
+		w.resize("a", 9)
+		w.resize("b", 8)
+		put := w.pass()
+		for range 2 {
+			done := w.last().Repairs()
+			if d := done[aPod("a")]; len(done) != 2 || len(d.Fields) != 1 || d.Fields[0].Have != "9" || d.At.Before(put.Start) || d.At.After(put.End) {
+				t.Errorf("put back: %+v", done)
+			}
+			time.Sleep(10 * time.Hour)
+			w.pass()
+		}
+		w.git.push(resource.Of(pod{Name: "a"}))
+		if done := w.settle().Repairs(); len(done) != 1 {
+			t.Errorf("after b is gone: %+v", done)
+		}
+		time.Sleep(4 * time.Hour)
+		if done := w.pass().Repairs(); len(done) != 0 {
+			t.Errorf("after a day: %+v", done)
+		}
+	})
 	in("a resource that was removed is drift too", t, func(t *testing.T) {
 		w := begin(t, resource.Of(pod{Name: "a"}))
 		w.settle()

@@ -53,6 +53,12 @@ type DriftFact struct {
 	Since  time.Time
 }
 
+// Repair is drift that was put back.
+type Repair struct {
+	DriftFact
+	At time.Time // when the pass that put it back was through
+}
+
 // Pass is the full account of one pass. Everything that anyone sees is made from passes and from nothing else.
 type Pass struct {
 	Stack     string
@@ -75,6 +81,7 @@ type Pass struct {
 	Corrected   []resource.Ref // were in drift, were written by us, and are in sync
 	Unexplained []resource.Ref // updated although desired hash and live version are those after our own last write
 
-	using Revision // that the plan is made for
-	drift map[resource.Ref]DriftFact
+	using   Revision // that the plan is made for
+	drift   map[resource.Ref]DriftFact
+	repairs map[resource.Ref]Repair
 }

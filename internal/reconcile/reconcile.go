@@ -52,16 +52,17 @@ type Reconciler struct {
 	Progress func(plan.Result)
 
 	once     sync.Once
-	good     stackAt                // the last revision whose stack was valid
-	kept     string                 // the commit that the source was last told to keep
-	view     *plan.View             // of the last full pass, with what was seen since
-	taken    int                    // how often good was set
-	viewOf   int                    // taken when the view was made: its differences are from that stack
-	writes   map[resource.Ref]write // our last write to each resource
-	pace     *pace                  // when each may be written again
-	allowed  allowance              // what a person allowed beyond Settings.MaxDeletes
-	early    time.Time              // when the first step that was too early may be taken
-	recorded error                  // what the last Record said
+	good     stackAt                 // the last revision whose stack was valid
+	kept     string                  // the commit that the source was last told to keep
+	view     *plan.View              // of the last full pass, with what was seen since
+	taken    int                     // how often good was set
+	viewOf   int                     // taken when the view was made: its differences are from that stack
+	writes   map[resource.Ref]write  // our last write to each resource
+	repairs  map[resource.Ref]Repair // the last of each resource, for as long as they are worth telling
+	pace     *pace                   // when each may be written again
+	allowed  allowance               // what a person allowed beyond Settings.MaxDeletes
+	early    time.Time               // when the first step that was too early may be taken
+	recorded error                   // what the last Record said
 
 	mu       sync.Mutex          // guards what follows, and Memory.Suspended and Memory.Held
 	unlisted map[string]unlisted // by driver: listings that are not tried for a while
@@ -70,6 +71,7 @@ type Reconciler struct {
 func (r *Reconciler) begin() {
 	r.once.Do(func() {
 		r.pace, r.writes, r.unlisted = newPace(), map[resource.Ref]write{}, map[string]unlisted{}
+		r.repairs = map[resource.Ref]Repair{}
 		m := &r.Memory
 		m.InSync, m.DriftSince, m.Held = or(m.InSync), or(m.DriftSince), or(m.Held)
 	})
@@ -101,6 +103,7 @@ func (r *Reconciler) Pass(ctx context.Context, k Kick) Pass {
 		r.view.Found = p.Seen
 	}
 	p.Applied, p.End = r.Memory.Applied, time.Now()
+	r.recall(&p)
 	if r.Record != nil {
 		r.recorded = r.Record(p, r.snapshot())
 	}

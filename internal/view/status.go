@@ -1,6 +1,7 @@
 package view
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"io"
@@ -43,11 +44,22 @@ type ResourceStatus struct {
 	Name   string         `json:"name"`
 	State  resource.State `json:"state"`
 	Usable bool           `json:"usable"`
-	Drift  int            `json:"drift"`  // fields
+	Drift  int            `json:"drift"`  // how many fields
+	Fields []Change       `json:"fields"` // those, each with the hand that set it where that is known
 	Held   string         `json:"held"`   // the reason, or ""
 	Detail string         `json:"detail"` // what it is doing, or what is wrong with it
 	Asleep bool           `json:"asleep"`
+	Since  *time.Time     `json:"since"` // when a pass first saw that drift; null if there is none
 	Until  *time.Time     `json:"until"` // when it next turns, by schedule or by hand; null if it does not
+	// Repaired is the drift that was put back last; null if none was within a day, or since the daemon was started.
+	Repaired *Repair `json:"repaired"`
+}
+
+// Repair is drift that was put back.
+type Repair struct {
+	At    time.Time `json:"at"`
+	Since time.Time `json:"since"` // when a pass first saw it
+	Drift []Change  `json:"drift"`
 }
 
 // StackOf shows a stack by its last pass; a nil pass is a stack before its first. lastConverged may be zero.
@@ -71,11 +83,21 @@ func StackOf(name string, p *reconcile.Pass, lastConverged time.Time) StackStatu
 	}
 	maps.Copy(v.Blind, p.Plan.Blind)
 	v.Notices = append(v.Notices, p.Plan.Notices...)
-	seen, drift := p.Observed(), p.Drift()
+	seen, drift, repairs := p.Observed(), p.Drift(), p.Repairs()
 	for i, s := range p.Plan.Steps {
-		o := seen[s.Ref] // the zero observation is of what is absent
+		o, found := seen[s.Ref] // the zero observation is of what is absent
+		if !found && p.Plan.Blind[s.Ref.Kind] != "" {
+			o.State = resource.Unknown
+		}
 		r := ResourceStatus{
-			Kind: s.Ref.Kind, Name: s.Ref.Name, State: o.State, Usable: o.State.Usable(), Drift: len(drift[s.Ref].Fields), Detail: o.Detail,
+			Kind: s.Ref.Kind, Name: s.Ref.Name, State: o.State, Usable: o.State.Usable(), Detail: o.Detail,
+			Drift: len(drift[s.Ref].Fields), Fields: changes(drift[s.Ref].Fields),
+		}
+		if d, ok := drift[s.Ref]; ok {
+			r.Since = &d.Since
+		}
+		if d, ok := repairs[s.Ref]; ok {
+			r.Repaired = &Repair{At: d.At, Since: d.Since, Drift: changes(d.Fields)}
 		}
 		if s.Verb == plan.Hold {
 			r.Held = s.Why
@@ -161,7 +183,7 @@ func (v StackStatus) Text(w io.Writer, p Paint, now time.Time) error {
 	for _, blind := range byReason(v.Blind) {
 		fmt.Fprintf(&b, "  %s\n", p.as(bad, "blind to "+blind.kinds+": "+plain(blind.reason)))
 	}
-	if err := v.resources(&b, p); err != nil {
+	if err := v.resources(&b, p, now); err != nil {
 		return err
 	}
 	for _, n := range v.Notices {
@@ -171,7 +193,7 @@ func (v StackStatus) Text(w io.Writer, p Paint, now time.Time) error {
 	return err
 }
 
-func (v StackStatus) resources(w io.Writer, p Paint) error {
+func (v StackStatus) resources(w io.Writer, p Paint, now time.Time) error {
 	if len(v.Resources) == 0 {
 		return nil
 	}
@@ -188,13 +210,48 @@ func (v StackStatus) resources(w io.Writer, p Paint) error {
 		if r.State == resource.Broken || r.State == resource.Unknown {
 			colour = bad
 		}
-		note := plain(r.Detail)
-		if r.Held != "" {
-			note = strings.TrimSuffix("held: "+plain(r.Held)+"; "+note, "; ")
-		}
-		t.row(colour, r.Kind+"/"+plain(r.Name), r.State.String(), drift, note)
+		t.row(colour, r.Kind+"/"+plain(r.Name), r.State.String(), drift, v.note(r, now))
 	}
 	return t.write(w, p, "  ")
+}
+
+// note is what is to be said of a resource, each reason once: what makes its whole kind blind stands above all rows.
+func (v StackStatus) note(r ResourceStatus, now time.Time) string {
+	var notes []string
+	if r.Held != "" {
+		notes = append(notes, "held: "+plain(r.Held))
+	}
+	if r.Detail != "" && r.Detail != v.Blind[r.Kind] && !strings.Contains(r.Held, r.Detail) {
+		notes = append(notes, plain(r.Detail))
+	}
+	if len(r.Fields) > 0 && r.Since != nil {
+		notes = append(notes, hands("is", r.Fields, *r.Since))
+	}
+	if d := r.Repaired; d != nil {
+		notes = append(notes, "put back "+ago(now.Sub(d.At))+" ago: "+hands("was", d.Drift, d.Since))
+	}
+	return strings.Join(notes, "; ")
+}
+
+// hands names some of the fields in drift with what is or was there, who set that, and when. Where the API server keeps no time, as of
+// a kubectl scale, it is when the drift was seen.
+func hands(verb string, cs []Change, since time.Time) string {
+	const few, short = 3, 40
+	var all []string
+	for i, c := range cs {
+		if i == few {
+			return strings.Join(all, "; ") + fmt.Sprintf(" and %d more", len(cs)-few)
+		}
+		said := plain(c.Field) + " " + verb + " " + cmp.Or(shown(c.Have, short), "absent")
+		if c.Manager != "" {
+			said += ", " + by(c)
+			if c.At.IsZero() {
+				said += ", seen at " + since.Local().Format(time.DateTime)
+			}
+		}
+		all = append(all, said)
+	}
+	return strings.Join(all, "; ")
 }
 
 // Failing reports whether the last pass could not do or see what was due, or was not for the newest commit.

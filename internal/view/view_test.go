@@ -302,11 +302,31 @@ func TestWhatIsOnlyMarkedIsNothingToDo(t *testing.T) {
 	}
 }
 
+// Whoever scales or edits by hand is named with the time, as long as it stands so and after it was put back.
+func TestStatusNamesTheHand(t *testing.T) {
+	hand := []Change{
+		{Field: "spec.replicas", Want: "1", Have: "3", Manager: "kubectl", At: at.Add(-time.Minute)},
+		{Field: "metadata.labels[team]", Want: "ml", Manager: "kubectl-label"},
+		{Field: "spec.paused", Want: "(none)", Have: "true"}, {Field: "spec.x"}, {Field: "spec.y"},
+	}
+	v := StackStatus{Name: "recsys", LastPass: &at, Resources: []ResourceStatus{
+		{Kind: "Deployment", Name: "recsys/api", State: resource.Ready, Usable: true, Drift: 5, Fields: hand, Since: &at, Held: "is suspended: load test"},
+		{Kind: "Deployment", Name: "recsys/web", State: resource.Ready, Usable: true, Repaired: &Repair{At: at.Add(-10 * time.Minute), Since: at.Add(-11 * time.Minute), Drift: hand[:2]}},
+	}}
+	time.Local = time.UTC
+	golden(t, "status.hand.txt", render(t, func(b *bytes.Buffer) error { return v.Text(b, Paint{}, at) }))
+}
+
 // A cluster that does not answer is one line, however many kinds live in it.
 func TestOneReasonIsToldOnce(t *testing.T) {
 	p := pass()
 	const away = "cluster acme-gke does not answer"
 	p.Plan.Blind = map[string]string{"Service": away, "Deployment": away, "bucket": "403"}
+	for i := range p.Plan.Steps {
+		p.Plan.Steps[i].Ref.Name = "n" + p.Plan.Steps[i].Ref.Name // nothing of it is seen
+	}
+	p.Plan.Steps[0].Ref, p.Plan.Steps[3].Ref = p.Seen[0].Ref, p.Seen[3].Ref
+	p.Seen = append(p.Seen, resource.Observation{Ref: p.Plan.Steps[2].Ref, State: resource.Unknown, Detail: away})
 	v := StackOf("recsys", &p, at)
 	for what, text := range map[string]string{
 		"status": string(render(t, func(b *bytes.Buffer) error { return v.Text(b, Paint{}, at) })),
@@ -315,6 +335,9 @@ func TestOneReasonIsToldOnce(t *testing.T) {
 		if strings.Count(text, away) != 1 || !strings.Contains(text, "Deployment, Service") {
 			t.Errorf("%s:\n%s", what, text)
 		}
+	}
+	if rows := v.Resources; rows[0].State != resource.Ready || rows[3].State != resource.Pending || rows[2].State != resource.Unknown || rows[5].State != resource.Unknown {
+		t.Errorf("what could not be observed is not known to be absent: %+v", rows)
 	}
 	if len(v.Blind) != 3 {
 		t.Errorf("programs are told by kind: %v", v.Blind)

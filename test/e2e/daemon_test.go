@@ -109,7 +109,10 @@ func exitStatus(err error) int {
 
 // The JSON contracts, as a program would read them.
 type (
-	change struct{ Field, Want, Have, Manager string }
+	change struct {
+		Field, Want, Have, Manager string
+		At                         time.Time
+	}
 
 	statusView struct {
 		Stacks []struct {
@@ -120,6 +123,10 @@ type (
 				Kind, Name, State, Held, Detail string
 				Usable                          bool
 				Drift                           int
+				Repaired                        *struct {
+					At, Since time.Time
+					Drift     []change
+				}
 			}
 		}
 	}

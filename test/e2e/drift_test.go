@@ -99,9 +99,9 @@ var hands = []hand{
 		},
 	},
 	{
-		what: "replicas are edited with kubectl", kind: "Deployment", name: "api", field: "replicas", manager: "kubectl",
+		what: "replicas are scaled with kubectl", kind: "Deployment", name: "api", field: "replicas", manager: "kubectl",
 		edit: func(w *world) {
-			w.kubectl("patch", "deployment", "api", "--field-manager=kubectl-edit", "-p", `{"spec":{"replicas":4}}`)
+			w.kubectl("scale", "deployment/api", "--replicas=4")
 		},
 		back: func(w *world) error {
 			return same(w.kubectl("get", "deployment", "api", "-o", "jsonpath={.spec.replicas}"), "1")
@@ -148,7 +148,7 @@ func TestDriftIsPutBack(t *testing.T) {
 			}
 			began := time.Now()
 			h.edit(&w)
-			w.eventually("it is counted, put back, and explained in history", func() error {
+			w.eventually("it is counted, put back, and explained in history and status", func() error {
 				after, err := w.metric("recsysd_drift_detected_total", label)
 				if err != nil {
 					return err
@@ -159,12 +159,38 @@ func TestDriftIsPutBack(t *testing.T) {
 				if err := h.back(&w); err != nil {
 					return err
 				}
-				return w.explained(h, began)
+				if err := w.explained(h, began); err != nil || h.manager == "" {
+					return err
+				}
+				return w.told(h, began)
 			})
 		})
 	}
 	w.eventually("it converges again", w.converged(commit))
 	w.quiet()
+}
+
+// told looks for the hand in the status, with the time of its edit.
+func (w *world) told(h hand, began time.Time) error {
+	v, err := ask[statusView](w, "status")
+	if err != nil {
+		return err
+	}
+	for _, r := range v.Stacks[0].Resources {
+		if r.Kind != h.kind || !strings.HasSuffix("/"+r.Name, "/"+h.name) || r.Repaired == nil || r.Repaired.At.Before(began) {
+			continue
+		}
+		for _, c := range r.Repaired.Drift {
+			when := c.At // of a kubectl scale the API server keeps none
+			if when.IsZero() {
+				when = r.Repaired.Since
+			}
+			if strings.Contains(c.Field, h.field) && strings.HasPrefix(c.Manager, h.manager) && !when.Before(began.Truncate(time.Second)) {
+				return nil
+			}
+		}
+	}
+	return fmt.Errorf("status does not say that %q of %s/%s was set by %q and put back: %+v", h.field, h.kind, h.name, h.manager, v.Stacks[0].Resources)
 }
 
 // explained looks for the edit's field in the history since the edit.

@@ -5,6 +5,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"recsysd.dev/recsysd/internal/drivers/kube/kubetest"
 	"recsysd.dev/recsysd/internal/resource"
@@ -36,11 +37,12 @@ func TestHandsAreUndone(t *testing.T) {
 		why, field, have, manager string
 		hand                      []string // kubectl
 		patch, as                 string   // or a merge patch by a manager
+		untimed                   bool     // the API server notes the manager alone: of the scale subresource it keeps no time
 	}{
 		{why: "another image", field: image, have: "example.test/api:evil", manager: "kubectl-set",
 			hand: []string{"set", "image", "deployment/api", "api=example.test/api:evil"}},
 		{why: "another scale, where the manifest says one", field: "spec.replicas", have: "4", manager: "kubectl",
-			hand: []string{"scale", "deployment/api", "--replicas=4"}},
+			hand: []string{"scale", "deployment/api", "--replicas=4"}, untimed: true},
 		{why: "an added variable, which no dry-run shows", field: "spec.template.spec.containers[api].env[DEBUG]", have: `{"name":"DEBUG","value":"1"}`, manager: "kubectl-set",
 			hand: []string{"set", "env", "deployment/api", "DEBUG=1"}},
 		{why: "a removed variable", field: "spec.template.spec.containers[api].env[LEVEL]",
@@ -84,6 +86,9 @@ func TestHandsAreUndone(t *testing.T) {
 			d := w.drifted(api, c.field)
 			if len(d) != 1 || c.have != "" && d[0].Have != c.have || d[0].Manager != c.manager {
 				t.Errorf("want %s alone, have %q, by %q; got\n%s", c.field, c.have, c.manager, diffText(d))
+			}
+			if known := time.Since(d[0].At) < time.Minute; c.manager != "" && known == c.untimed {
+				t.Errorf("it is told of %s that it was %s that set it, and at %s", c.field, c.manager, d[0].At)
 			}
 			o := w.see(api)
 			if !o.Owned {

@@ -1,6 +1,7 @@
 package desired
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -172,12 +173,8 @@ func (t *treeFS) ReadFile(p string) ([]byte, error) {
 	if slices.Contains(t.secretFiles, t.name(p)) {
 		t.secrets = append(t.secrets, strings.Split(string(data), "\n")...)
 	}
-	for _, name := range kustomizationNames {
-		if path.Base(p) == name {
-			if !t.vet(t.name(p), data) {
-				return nil, errRefused
-			}
-		}
+	if slices.Contains(kustomizationNames, path.Base(p)) && !t.vet(t.name(p), data) || !t.vetPlugins(t.name(p), data) {
+		return nil, errRefused
 	}
 	return data, nil
 }
@@ -207,8 +204,26 @@ func (t *treeFS) vet(name string, data []byte) bool {
 			}
 		}
 		t.hear(doc.get("secretGenerator"), path.Dir(name))
-		for _, key := range []string{"patches", "patchesJson6902", "replacements", "configMapGenerator", "secretGenerator"} {
+		for _, key := range []string{"patches", "patchesStrategicMerge", "patchesJson6902", "replacements", "configMapGenerator", "secretGenerator"} {
 			vetPaths(doc.get(key), key, t.p)
+		}
+	}
+	return len(t.p.list) == before
+}
+
+// vetPlugins refuses addresses in the settings of kustomize's own generators and transformers, which stand in files like any other.
+func (t *treeFS) vetPlugins(name string, data []byte) bool {
+	if !bytes.Contains(data, []byte("builtin")) {
+		return true
+	}
+	docs, ok := parse(name, data, &problems{})
+	if !ok {
+		return true // whatever it is, it is no settings
+	}
+	before := len(t.p.list)
+	for _, doc := range docs {
+		if version := doc.get("apiVersion"); version != nil && version.text == "builtin" {
+			vetPaths(doc, "", t.p)
 		}
 	}
 	return len(t.p.list) == before

@@ -145,7 +145,8 @@ func (r *Reconciler) observedOnly(w resource.Resource, o resource.Observation) b
 }
 
 // compare tells drift from change for one wanted resource. It is drift if the resource was last seen in sync with the same desired
-// hash in the same form, or if that is not known and the resource is ours and in its wanted form.
+// hash, or if that is not known and the resource is ours. What is to turn is not in drift, whatever form it is remembered in: a process
+// that was killed has not written down its own last turn.
 func (r *Reconciler) compare(p *Pass, w resource.Resource, before, after map[resource.Ref]resource.Observation) {
 	last, known := r.Memory.InSync[w.Ref]
 	same := func(o resource.Observation) bool { return known && last == form(w, o) }
@@ -157,7 +158,7 @@ func (r *Reconciler) compare(p *Pass, w resource.Resource, before, after map[res
 			return nil
 		case !exists && known && specOf(last) == w.Hash:
 			return gone
-		case exists && o.Owned && (same(o) || !known && o.Turn() == ""):
+		case exists && o.Owned && o.Turn() == "" && (same(o) || !known):
 			return o.Diff
 		}
 		return nil

@@ -29,7 +29,7 @@ func form(w resource.Resource, o resource.Observation) string {
 // specOf is the desired hash in a form.
 func specOf(form string) string { return strings.TrimSuffix(form, asleepMark) }
 
-// settled are the resources that were in sync with what is wanted now when they were last seen.
+// settled are the resources that were in sync with what is wanted now when they were last seen, and are not to turn.
 func settled(inSync map[resource.Ref]string, want []resource.Resource, view plan.View) map[resource.Ref]bool {
 	seen := map[resource.Ref]resource.Observation{}
 	for _, o := range view.Found {
@@ -37,7 +37,7 @@ func settled(inSync map[resource.Ref]string, want []resource.Resource, view plan
 	}
 	all := map[resource.Ref]bool{}
 	for _, w := range want {
-		if was, known := inSync[w.Ref]; known && was == form(w, seen[w.Ref]) {
+		if was, known := inSync[w.Ref]; known && was == form(w, seen[w.Ref]) && seen[w.Ref].Turn() == "" {
 			all[w.Ref] = true
 		}
 	}

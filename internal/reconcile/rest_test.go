@@ -108,6 +108,21 @@ func TestSleep(t *testing.T) {
 			t.Errorf("detected %v: %s", p.Detected, account(p))
 		}
 	})
+	in("killed in the evening before anything was written down, and started by day: to wake is no drift, and keeps its order", t, func(t *testing.T) {
+		w := nights(t, resource.Of(pod{Name: "db"}), resource.Of(pod{Name: "api", On: "db"}))
+		w.cloud.Delays["pod"] = sim.Delay{Start: 20 * time.Second}
+		w.settle()
+		awake := w.memory
+		time.Sleep(12 * time.Hour)
+		w.settle()
+		time.Sleep(12 * time.Hour)
+		w.start(awake)
+		p := w.pass()
+		if len(p.Detected)+len(p.Drift()) > 0 || result(p, aPod("db")).Outcome != plan.OK || result(p, aPod("api")).Outcome != plan.Waiting {
+			t.Errorf("detected %v: %s", p.Detected, account(p))
+		}
+		w.settle()
+	})
 	in("removed at night by a hand: drift, made again asleep", t, func(t *testing.T) {
 		w := nights(t, resource.Of(pod{Name: "a"}))
 		w.run(nil, 13*time.Hour)

@@ -133,6 +133,7 @@ var beyondSchema = map[string]string{
 	"secret-sops-changed":       "what is in another file",
 	"secret-without-key":        "what is in another file",
 	"expose-host":               "the inside of a text",
+	"expose-health":             "several values at once",
 	"expose-certificate":        "several values at once",
 	"expose-certificate-secret": "several values at once",
 	"backup-of-nothing":         "several values at once",

@@ -108,6 +108,28 @@ func TestFailingRollout(t *testing.T) {
 	w.quiet()
 }
 
+// A database whose new form never becomes ready comes back when Git is mended: nobody has to remove the pod by hand.
+func TestDatabaseComesBack(t *testing.T) {
+	w := newWorld(t, "e2e-comeback")
+	db := func(label string) string {
+		return w.bare("  db: {image: \"nginx:1.27\", port: 80, cpu: 100m, memory: 64Mi, disk: {size: 1Gi, mount: /data}, labels: {" + label + "}}\n")
+	}
+	commit := w.push("well", db("v: one"))
+	w.start()
+	w.eventually("it runs", w.converged(commit))
+	w.push("a bad one", db("kubetest.recsysd.dev/fail: ImagePullBackOff"))
+	w.eventually("it is broken, for the pod's own reason", func() error {
+		state, detail, err := w.resource("StatefulSet", "db")
+		if err == nil && (state != "broken" || !strings.Contains(detail, "ImagePullBackOff")) {
+			err = fmt.Errorf("%s %s", state, detail)
+		}
+		return err
+	})
+	commit = w.push("a good one", db("v: two"))
+	w.eventually("it runs again", w.converged(commit))
+	w.quiet()
+}
+
 // An address makes it usable; what the cloud fills in is no drift; back within the cluster it goes in place.
 func TestExpose(t *testing.T) {
 	w := newWorld(t, "e2e-expose")

@@ -79,10 +79,12 @@ const dumpScript = `set -eu
 { pg_dumpall --clean --if-exists || touch /backup/failed; } | gzip > /backup/dump.sql.gz
 test ! -e /backup/failed`
 
-// An object is there whole or not at all, and names sort by time. What is older than the newest ones goes only after that.
+// An object is there whole or not at all, and names sort by time. What is older than the newest ones goes only after that. That they
+// cannot be listed is a failure, which must not end in the pipe either.
 const copyScript = `set -eu
 gcloud storage cp /backup/dump.sql.gz "$BACKUP_URL/$(date -u +%Y-%m-%dT%H-%M-%SZ).sql.gz"
-gcloud storage ls "$BACKUP_URL/*.sql.gz" | sort -r | tail -n "+$((BACKUP_KEEP + 1))" | while read -r old; do gcloud storage rm "$old"; done`
+gcloud storage ls "$BACKUP_URL/*.sql.gz" > /backup/dumps
+sort -r /backup/dumps | tail -n "+$((BACKUP_KEEP + 1))" | while read -r old; do gcloud storage rm "$old"; done`
 
 // backup are the objects of the backup: who its pods are, and the CronJob. The database's own image makes the dump, so client and
 // server are of one version; a second container copies it.

@@ -44,6 +44,9 @@ func (w Workload) validateExpose(bad func(field, format string, args ...any)) {
 	if w.Port == 0 {
 		bad("expose", "needs a port to be reached on")
 	}
+	if e.Host != "" && w.Health == "" && w.Port != 0 {
+		bad("health", "missing; the HTTP load balancer of expose.host sends requests only to pods that answer 200 to a path")
+	}
 	switch host := e.Host; {
 	case host == "" && e.Certificate != "":
 		bad("expose: certificate", "needs a host that it is for")
@@ -89,15 +92,11 @@ func (w Workload) web(s Setting) []map[string]any {
 	if !w.hosted() {
 		return nil
 	}
-	health := object{"type": "TCP", "port": int64(w.Port)}
-	if w.Health != "" {
-		health = object{"type": "HTTP", "requestPath": w.Health, "port": int64(w.Port)}
-	}
 	objects := []map[string]any{{
 		"apiVersion": "cloud.google.com/v1", "kind": "BackendConfig",
 		"metadata": w.metadata(s, s.Name),
 		"spec": object{
-			"healthCheck":        health,
+			"healthCheck":        object{"type": "HTTP", "requestPath": w.Health, "port": int64(w.Port)},
 			"connectionDraining": object{"drainingTimeoutSec": int64(30)},
 		},
 	}}
@@ -112,6 +111,9 @@ func (w Workload) web(s Setting) []map[string]any {
 	}}}
 	if secret := w.Certified(); secret != "" {
 		spec["tls"] = list{object{"hosts": list{w.Expose.Host}, "secretName": secret}}
+		if w.Expose.Type == "internal" { // GKE serves an internal address by http or by https, and refuses both
+			notes["kubernetes.io/ingress.allow-http"] = "false"
+		}
 	}
 	if w.managedCertificate() {
 		notes["networking.gke.io/managed-certificates"] = s.Name

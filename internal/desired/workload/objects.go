@@ -185,15 +185,18 @@ func (w Workload) deployment(s Setting) object {
 	}
 }
 
-// statefulSet runs the one pod that has the disk: the old one is gone before the new one starts.
+// statefulSet runs the one pod that has the disk: the old one is gone before the new one starts. Its pods are managed in parallel, which
+// with one of them means just this: a pod that never became ready is replaced when the template is mended. In order, Kubernetes waits for
+// it for ever.
 func (w Workload) statefulSet(s Setting) object {
 	return object{
 		"apiVersion": "apps/v1", "kind": "StatefulSet",
 		"metadata": w.metadata(s, s.Name),
 		"spec": w.replicated(object{
-			"selector":    object{"matchLabels": selector(s.Stack, s.Name)},
-			"serviceName": s.Name,
-			"template":    w.template(s),
+			"selector":            object{"matchLabels": selector(s.Stack, s.Name)},
+			"serviceName":         s.Name,
+			"podManagementPolicy": "Parallel",
+			"template":            w.template(s),
 		}),
 	}
 }

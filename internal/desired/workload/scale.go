@@ -40,9 +40,9 @@ func (w Workload) Floor() int64 {
 	return int64(w.Replicas.Min)
 }
 
-// several reports whether there are always at least two pods.
+// several reports whether there may be more than one pod.
 func (w Workload) several() bool {
-	return w.Replicas != nil && (w.scales() && w.Replicas.Min > 1 || !w.scales() && *w.Replicas.Count > 1)
+	return w.Replicas != nil && (w.scales() && w.Replicas.Max > 1 || !w.scales() && *w.Replicas.Count > 1)
 }
 
 func (w Workload) validateReplicas(bad func(field, format string, args ...any)) {
@@ -106,8 +106,8 @@ func (w Workload) scaler(s Setting) object {
 	}
 }
 
-// disruption is the PodDisruptionBudget: what drains a node takes the pods one at a time. With one pod it would stop every drain
-// or, as it is here, mean nothing; so there is none.
+// disruption is the PodDisruptionBudget: what drains a node takes the pods one at a time. While an autoscaler leaves one pod it allows
+// that one to go, and stops no drain.
 func (w Workload) disruption(s Setting) object {
 	return object{
 		"apiVersion": "policy/v1", "kind": "PodDisruptionBudget",

@@ -85,6 +85,30 @@ func TestKindsOfObjects(t *testing.T) {
 	}
 }
 
+// Where there may be several pods, a drain takes them one at a time; also those that an autoscaler has added to the one it keeps.
+func TestDisruptionBudget(t *testing.T) {
+	for _, c := range []struct {
+		why      string
+		replicas *workload.Replicas
+		want     bool
+	}{
+		{"nothing said", nil, false},
+		{"one pod", &workload.Replicas{Count: pointer(1)}, false},
+		{"two pods", &workload.Replicas{Count: pointer(2)}, true},
+		{"one to three", &workload.Replicas{Min: 1, Max: 3, CPU: pointer(70)}, true},
+		{"an autoscaler that never adds one", &workload.Replicas{Min: 1, Max: 1, CPU: pointer(70)}, false},
+	} {
+		w := valid()
+		w.Replicas = c.replicas
+		budget := made(w, here)["PodDisruptionBudget"]
+		if (budget != nil) != c.want {
+			t.Errorf("%s: budget %v, want one: %v", c.why, budget, c.want)
+		} else if budget != nil && at(t, budget, "spec", "maxUnavailable") != int64(1) {
+			t.Errorf("%s: %v; what demands that one is available would stop every drain while there is one", c.why, budget["spec"])
+		}
+	}
+}
+
 func TestOwnershipIsNowhereThatCannotChange(t *testing.T) {
 	w := valid()
 	w.Labels = map[string]string{"tier": "front"}

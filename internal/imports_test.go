@@ -30,6 +30,8 @@ var edges = []struct{ from, to, reason string }{
 	{"internal/view", "internal/reconcile", "views are made from passes"},
 	{"internal/view", "internal/plan", "a view shows steps"},
 	{"internal/view", "internal/resource", "a view names resources"},
+	{"internal/view", "internal/cost", "a view shows prices"},
+	{"internal/cost", "internal/resource", "prices are of what resources are billed for"},
 	{"internal/httpd", "internal/view", "it serves the status view"},
 	{"internal/httpd", "internal/reconcile", "its health is that of the passes"},
 	{"internal/control", "internal/view", "it serves the same views to the command line"},

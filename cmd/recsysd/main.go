@@ -96,7 +96,7 @@ func (p *program) root() *cobra.Command {
 	root.CompletionOptions.HiddenDefaultCmd = true
 	root.SuggestionsMinimumDistance = 2
 	root.AddCommand(
-		p.runCommand(), p.demoCommand(), p.planCommand(), p.applyCommand(), p.destroyCommand(), p.checkCommand(),
+		p.runCommand(), p.demoCommand(), p.planCommand(), p.applyCommand(), p.destroyCommand(), p.checkCommand(), p.costCommand(), p.pricesCommand(),
 		p.outputCommand(), p.statusCommand(), p.historyCommand(), p.driftCommand(), p.syncCommand(), p.wakeCommand(), p.sleepCommand(), p.suspendCommand(),
 		p.resumeCommand(), p.importCommand(), p.doctorCommand(), p.bootstrapCommand(), p.schemaCommand(), p.versionCommand(),
 	)

@@ -135,7 +135,7 @@ func (b *builder) addSection(s section, within string, around handling) {
 		b.p.addValidation(e.validate(), path, b.places)
 		r := e.resource()
 		b.handle(&r, h, path)
-		r.Entry = path
+		r.Entry, r.Foreign = path, h.Mode == "observe"
 		b.add(r, b.at(path), path)
 		for _, part := range parts {
 			b.addSection(part, joined(path, part.name), h)

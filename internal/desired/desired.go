@@ -46,6 +46,12 @@ type Stack struct {
 	Followed              []Followed          // images whose tags follow a policy
 	Keyless               []string            // workloads that Google gives access, as NAMESPACE/NAME
 	Managed               []ManagedName       // values that are taken from Secret Manager
+	Cost                  Cost                // what prices need to know
+}
+
+// Cost is what the stack file says for prices. It changes no resource.
+type Cost struct {
+	FreeTierCredit bool // the billing account's one credit for clusters is spent on this stack; if nothing is said, it is not counted
 }
 
 // Load reads the stack file at path in tree, and what it names. The error joins every mistake, each one line of the form
@@ -63,6 +69,7 @@ func Load(tree fs.FS, path string, o Options) (*Stack, error) {
 		Followed:     b.followed,
 		Keyless:      b.keyless(),
 		Managed:      b.managedNames(),
+		Cost:         b.file.Cost.said(),
 	}, nil
 }
 

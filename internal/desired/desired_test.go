@@ -103,7 +103,7 @@ metadata:
   annotations: {recsysd.dev/suspend: not now, recsysd.dev/mode: observe, recsysd.dev/adopt: "true", own: stays}
 `})
 	c := find(t, s, "cluster/theirs")
-	if !c.Observe || len(c.Spec.(cluster.Spec).Labels) != 0 || c.Spec.(cluster.Spec).Mode != "" {
+	if !c.Observe || !c.Foreign || len(c.Spec.(cluster.Spec).Labels) != 0 || c.Spec.(cluster.Spec).Mode != "" {
 		t.Errorf("a cluster that is only looked at claims no label: %+v", c)
 	}
 	for _, ref := range []string{"StatefulSet/recsys/db", "PersistentVolumeClaim/recsys/db-data", "NetworkPolicy/recsys/db", "ServiceAccount/recsys/db", "Service/recsys/db"} {
@@ -134,7 +134,7 @@ mode: observe
 buckets: {a: {}, b: {mode: apply}}
 `})
 	a, b := find(t, s, "bucket/acme-recsys-a"), find(t, s, "bucket/acme-recsys-b")
-	if !a.Observe || b.Observe {
+	if !a.Observe || b.Observe || a.Foreign {
 		t.Error("mode: observe of the stack holds for what does not say otherwise")
 	}
 	if a.Spec.(bucket.Spec).Labels["recsysd-stack"] != "recsys" {

@@ -238,7 +238,12 @@ func (m *managedSecret) UnmarshalText(text []byte) error {
 	return nil
 }
 
-// cost is what prices need to know. It changes no resource.
+// cost is what prices need to know.
 type cost struct {
-	FreeTierCredit *bool `yaml:"freeTierCredit" doc:"Whether the billing account's one free cluster credit is spent on this cluster."`
+	FreeTierCredit *bool `yaml:"freeTierCredit" doc:"Whether the billing account's one free credit for clusters is spent on this stack; false by default."`
+}
+
+// said is what holds. A credit that nobody speaks of may be spent elsewhere.
+func (c *cost) said() Cost {
+	return Cost{FreeTierCredit: c != nil && c.FreeTierCredit != nil && *c.FreeTierCredit}
 }

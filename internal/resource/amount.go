@@ -72,6 +72,22 @@ func (a Amount) Plus(o Amount) Amount {
 	return fitted(nh, nl, dh, dl)
 }
 
+// Minus is the difference; nothing where o is more.
+func (a Amount) Minus(o Amount) Amount {
+	if a.Compare(o) <= 0 {
+		return Amount{}
+	}
+	an, ad := a.Fraction()
+	on, od := o.Fraction()
+	d := int64(gcd(uint64(ad), uint64(od)))
+	h1, l1 := bits.Mul64(uint64(an), uint64(od/d))
+	h2, l2 := bits.Mul64(uint64(on), uint64(ad/d))
+	nl, borrow := bits.Sub64(l1, l2, 0)
+	nh, _ := bits.Sub64(h1, h2, borrow)
+	dh, dl := bits.Mul64(uint64(ad), uint64(od/d))
+	return fitted(nh, nl, dh, dl)
+}
+
 // Rest is what a share of at most 1 leaves of 1: 3/7 leave 4/7, and more than all leaves nothing.
 func (a Amount) Rest() Amount {
 	n, d := a.Fraction()
@@ -130,7 +146,7 @@ func (a Amount) AppendText(b []byte) []byte {
 // MarshalJSON writes the decimal as a number.
 func (a Amount) MarshalJSON() ([]byte, error) { return a.AppendText(nil), nil }
 
-// fitted is a fraction of two 128-bit numbers, which are not zero, halved until both fit.
+// fitted is a fraction of two 128-bit numbers, the first of which is not zero, halved until both fit.
 func fitted(nh, nl, dh, dl uint64) Amount {
 	for nh > 0 || dh > 0 || nl > math.MaxInt64 || dl > math.MaxInt64 {
 		nh, nl = nh>>1, nh<<63|nl>>1

@@ -112,6 +112,7 @@ type Resource struct {
 	Adopt   bool   // take over an existing one that is not ours
 	Observe bool   // look, never write
 	Shared  bool   // one that exists and is not ours is used as it is: neither held nor different
+	Foreign bool   // looked at by a mode of its own, which leaves it unmarked: another's, who pays for it too
 	Suspend string // reason for leaving it alone; "" is not suspended
 	Entry   string // the stack file's entry that it belongs to, such as workloads.api
 	Pos     string // file:line:column of that entry

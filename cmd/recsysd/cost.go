@@ -1,0 +1,96 @@
+package main
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+
+	"github.com/spf13/cobra"
+
+	"recsysd.dev/recsysd/internal/cost"
+	"recsysd.dev/recsysd/internal/desired"
+	"recsysd.dev/recsysd/internal/view"
+)
+
+func (p *program) costCommand() *cobra.Command {
+	var environment, prices string
+	c := &cobra.Command{
+		Use: "cost FILE", Short: "Price a stack file, offline", Args: arguments(1, 1),
+		Long: `Price a stack file, offline: what it comes to by Google's list prices in a month of 730 hours, per resource and for each thing that is billed,
+with the price that was used, its source and its date.
+
+What has no price is listed and is not in the total; it is never counted as nothing. Stored bytes are what estimate says. Traffic, operations
+and taxes are not in it: docs/cost.md says how each figure is made and how to check it.`,
+	}
+	p.formatFlag(c)
+	c.Flags().StringVar(&environment, "environment", "", "lay environments/NAME.yaml over it")
+	pricesFlag(c, &prices)
+	c.RunE = func(c *cobra.Command, args []string) error {
+		book, err := priceBook(prices)
+		if err != nil {
+			return err
+		}
+		stack, err := loadFile(c.Context(), args[0], desired.Options{Environment: environment})
+		if err != nil {
+			return err
+		}
+		bills, foreign := cost.BillsOf(stack.Resources)
+		v := view.CostOf(view.Priced{
+			Stack: stack.Name, Region: stack.Region, Book: book, Bills: bills, Foreign: foreign,
+			Options: cost.Options{FreeTierCredit: stack.Cost.FreeTierCredit},
+		})
+		return p.show(v, func(paint view.Paint) error { return v.Text(p.out, paint) })
+	}
+	return c
+}
+
+func (p *program) pricesCommand() *cobra.Command {
+	c := &cobra.Command{
+		Use: "prices", Short: "The price book", Args: arguments(0, 0),
+		RunE: func(c *cobra.Command, _ []string) error { return c.Help() },
+	}
+	c.AddCommand(p.pricesShowCommand())
+	return c
+}
+
+func (p *program) pricesShowCommand() *cobra.Command {
+	var prices string
+	c := &cobra.Command{
+		Use: "show [FILTER]", Short: "Print the prices whose key or region has FILTER in it, with their sources", Args: arguments(0, 1),
+	}
+	p.formatFlag(c)
+	pricesFlag(c, &prices)
+	c.RunE = func(_ *cobra.Command, args []string) error {
+		book, err := priceBook(prices)
+		if err != nil {
+			return err
+		}
+		filter := ""
+		if len(args) > 0 {
+			filter = args[0]
+		}
+		v := view.PricesOf(book, filter)
+		if len(v.Prices) == 0 {
+			return fmt.Errorf("the %s has no key or region with %q in it", book.Name, filter)
+		}
+		return p.show(v, func(paint view.Paint) error { return v.Text(p.out, paint) })
+	}
+	return c
+}
+
+func pricesFlag(c *cobra.Command, to *string) {
+	c.Flags().StringVar(to, "prices", "", "a price book that is laid over the embedded one")
+}
+
+// priceBook is the embedded book with that of a file laid over it, where one is named.
+func priceBook(file string) (*cost.Book, error) {
+	book, err := cost.Embedded()
+	if err != nil || file == "" {
+		return book, err
+	}
+	data, err := os.ReadFile(file)
+	if err != nil {
+		return nil, fmt.Errorf("price book: %w", err)
+	}
+	return cost.Parse(filepath.Base(file), data, book)
+}

@@ -13,16 +13,18 @@ type schedules struct {
 	stack     *schedule.Settings // the default of all
 	manifests schedule.Schedule
 	workloads map[string]schedule.Schedule
+	zones     map[string]string // of the workloads; "" where there is no schedule
 }
 
 // readSchedules judges every schedule of the file, and tells of workloads that sleep under one that is awake.
 func (b *builder) readSchedules() {
-	b.schedules = schedules{stack: b.file.Schedule, workloads: map[string]schedule.Schedule{}}
+	b.schedules = schedules{stack: b.file.Schedule, workloads: map[string]schedule.Schedule{}, zones: map[string]string{}}
 	if b.schedules.stack != nil {
 		b.schedules.manifests = b.schedule(*b.schedules.stack, "schedule")
 	}
 	for _, name := range sortedKeys(b.file.Workloads) {
 		own := b.file.Workloads[name].Schedule
+		b.schedules.zones[name] = zoneOf(own, b.file.Schedule)
 		switch path := joined("workloads", name) + ".schedule"; {
 		case own == nil:
 			b.schedules.workloads[name] = b.schedules.manifests
@@ -35,6 +37,16 @@ func (b *builder) readSchedules() {
 	if !b.p.any() {
 		b.checkSleepUnderUsers()
 	}
+}
+
+// zoneOf is the time zone of a workload's schedule, or of the stack's; "" where neither names one.
+func zoneOf(all ...*schedule.Settings) string {
+	for _, s := range all {
+		if s != nil && s.Timezone != "" {
+			return s.Timezone
+		}
+	}
+	return ""
 }
 
 // annotationAwake is a schedule's awake on an object of a manifest: a window, or always.

@@ -4,13 +4,14 @@ import (
 	"cmp"
 	"fmt"
 	"strings"
+	"time"
 
 	"github.com/robfig/cron/v3"
 )
 
 // Backup dumps a PostgreSQL workload into a bucket, again and again.
 type Backup struct {
-	Schedule string `yaml:"schedule" required:"true" doc:"When, as in cron: minute, hour, day of month, month, day of week. Required."`
+	Schedule string `yaml:"schedule" required:"true" doc:"When, as in cron: minute, hour, day of month, month, day of week, in the time zone of the workload's schedule, else in UTC. Required."`
 	Bucket   string `yaml:"bucket" required:"true" doc:"Key of one of the stack's buckets. The dumps are under backups/<workload>/. Required."`
 	Keep     int    `yaml:"keep" doc:"How many dumps are kept; 7 by default."`
 	Image    string `yaml:"image" doc:"Image with gcloud in it, which copies the dump."`
@@ -23,6 +24,15 @@ const (
 	copyUser    = 1000 // cloudsdk, in that image
 	largestDump = 10 << 30
 )
+
+// Times are when dumps are made, read in a time zone; nil if the schedule is not one.
+func (b Backup) Times(zone *time.Location) func(after time.Time) time.Time {
+	s, err := cron.ParseStandard(b.Schedule)
+	if err != nil {
+		return nil
+	}
+	return func(after time.Time) time.Time { return s.Next(after.In(zone)) }
+}
 
 // BackupName is the name of the workload's CronJob, of its ServiceAccount and of its pods.
 func BackupName(name string) string { return name + "-backup" }

@@ -167,7 +167,7 @@ func (l *loader) tiers(p *Price, of map[string]entry, path string) {
 	}
 	path += ".tiers"
 	if e.value.Kind != yaml.SequenceNode || len(e.value.Content) == 0 {
-		l.fault(e.value, path, "must be a list of steps, not %s", shape(e.value))
+		l.fault(e.value, path, "must be a list of steps, at least one")
 		return
 	}
 	paid := false
@@ -243,9 +243,10 @@ func (l *loader) enter(p *Price, n *yaml.Node, path string) {
 		l.fault(n, path, "%s of %s is given twice; first at %s", p.Key, p.Region, first.Pos)
 		return
 	}
-	if first := l.units[p.Key]; first != nil && first.Unit != p.Unit && p.Unit != "" {
-		l.fault(n, path, "%s is priced per %s, not per %s; see %s", p.Key, first.Unit, p.Unit, first.Pos)
-	} else {
+	if _, known := unitForms[p.Unit]; known {
+		if first := l.units[p.Key]; first != nil && first.Unit != p.Unit {
+			l.fault(n, path, "%s is priced per %s, not per %s; see %s", p.Key, first.Unit, p.Unit, first.Pos)
+		}
 		l.units[p.Key] = p
 	}
 	l.book.prices[at] = p

@@ -178,6 +178,8 @@ func shape(n *yaml.Node) string {
 		return "a mapping"
 	case n.Kind == yaml.SequenceNode:
 		return "a list"
+	case n.Kind == yaml.AliasNode:
+		return "an alias"
 	case null(n):
 		return "nothing"
 	}

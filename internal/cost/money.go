@@ -79,13 +79,17 @@ func (m Money) Sign() int {
 // Compare is -1, 0 or 1.
 func (m Money) Compare(o Money) int { return m.Minus(o).Sign() }
 
-// Part is m × num/den, rounded once: an hour of a month is Part(1, 730). den is above zero.
+// Part is m × num/den, rounded once: an hour of a month is Part(1, 730). num is not below zero, den above it.
 func (m Money) Part(num, den int64) Money {
+	size, negative := m.size()
+	if part, over, ok := size.scaled(uint64(num), uint64(den)); ok {
+		return part.up(over, uint64(den)).signed(negative)
+	}
 	n := new(big.Int).Mul(m.big(), big.NewInt(num))
 	return fromBig(quotient(n, big.NewInt(den)))
 }
 
-// times is r × hours × q. Almost always it fits into 128 bits.
+// times is r × hours × q, rounded once. Almost always it fits into 128 bits.
 func (r Rate) times(q resource.Amount, hours int64) Money {
 	num, den := q.Fraction()
 	size := uint64(r)
@@ -93,40 +97,75 @@ func (r Rate) times(q resource.Amount, hours int64) Money {
 		size = -size
 	}
 	hi, lo := bits.Mul64(size, uint64(hours)*perRate)
-	hi, lo, ok := times64(hi, lo, uint64(num))
-	if !ok || hi>>62 != 0 {
-		n := new(big.Int).Mul(big.NewInt(int64(r)), big.NewInt(hours*perRate))
-		return fromBig(quotient(n.Mul(n, big.NewInt(num)), big.NewInt(den)))
+	if hi>>62 == 0 {
+		if m, over, ok := (Money{int64(hi), lo}).scaled(uint64(num), uint64(den)); ok {
+			return m.up(over, uint64(den)).signed(r < 0)
+		}
 	}
-	d := uint64(den)
-	qhi, rest := hi/d, hi%d
-	qlo, rest := bits.Div64(rest, lo, d)
-	m := Money{int64(qhi), qlo}
-	if rest >= d-rest {
-		m = m.Plus(Money{0, 1})
+	n := new(big.Int).Mul(big.NewInt(int64(r)), big.NewInt(hours*perRate))
+	return fromBig(quotient(n.Mul(n, big.NewInt(num)), big.NewInt(den)))
+}
+
+// share is m × part/whole, cut off: shares of growing parts add up to m when the last part is the whole. m is not below zero.
+func (m Money) share(part, whole resource.Amount) Money {
+	pn, pd := part.Fraction()
+	wn, wd := whole.Fraction()
+	if num, den, ok := ratio(pn, pd, wn, wd); ok {
+		if s, _, ok := m.scaled(num, den); ok {
+			return s
+		}
 	}
-	if r < 0 {
-		return m.Negative()
+	n := new(big.Int).Mul(m.big(), big.NewInt(pn))
+	n.Mul(n, big.NewInt(wd))
+	return fromBig(n.Quo(n, new(big.Int).Mul(big.NewInt(pd), big.NewInt(wn))))
+}
+
+// ratio is (pn/pd) / (wn/wd) in lowest terms, if those fit.
+func ratio(pn, pd, wn, wd int64) (num, den uint64, ok bool) {
+	p, w := resource.Ratio(pn, wn), resource.Ratio(wd, pd)
+	a, b := p.Fraction()
+	c, d := w.Fraction()
+	x, y := resource.Ratio(a, d), resource.Ratio(c, b)
+	a, d = x.Fraction()
+	c, b = y.Fraction()
+	high, num := bits.Mul64(uint64(a), uint64(c))
+	wide, den := bits.Mul64(uint64(b), uint64(d))
+	return num, den, high == 0 && wide == 0
+}
+
+// scaled is m × num/den cut off, and what is over of it; not ok if m × num does not fit. m is not below zero.
+func (m Money) scaled(num, den uint64) (part Money, over uint64, ok bool) {
+	beyond, hi := bits.Mul64(uint64(m.hi), num)
+	carry, lo := bits.Mul64(m.lo, num)
+	hi, c := bits.Add64(hi, carry, 0)
+	if beyond != 0 || c != 0 || hi>>62 != 0 {
+		return Money{}, 0, false
+	}
+	qhi, rest := hi/den, hi%den
+	qlo, rest := bits.Div64(rest, lo, den)
+	return Money{int64(qhi), qlo}, rest, true
+}
+
+// up is m, one more if what was cut off is at least a half.
+func (m Money) up(over, den uint64) Money {
+	if over >= den-over {
+		return m.Plus(Money{0, 1})
 	}
 	return m
 }
 
-// times64 is a 128-bit number times a 64-bit one, if that fits.
-func times64(hi, lo, by uint64) (uint64, uint64, bool) {
-	over, high := bits.Mul64(hi, by)
-	carry, low := bits.Mul64(lo, by)
-	high, c := bits.Add64(high, carry, 0)
-	return high, low, over == 0 && c == 0
+func (m Money) size() (size Money, negative bool) {
+	if m.Sign() < 0 {
+		return m.Negative(), true
+	}
+	return m, false
 }
 
-// share is m × part/whole, cut off: shares of growing parts add up to m when the last part is the whole.
-func (m Money) share(part, whole resource.Amount) Money {
-	pn, pd := part.Fraction()
-	wn, wd := whole.Fraction()
-	n := new(big.Int).Mul(m.big(), big.NewInt(pn))
-	n.Mul(n, big.NewInt(wd))
-	d := new(big.Int).Mul(big.NewInt(pd), big.NewInt(wn))
-	return fromBig(n.Quo(n, d))
+func (m Money) signed(negative bool) Money {
+	if negative {
+		return m.Negative()
+	}
+	return m
 }
 
 func (m Money) big() *big.Int {
@@ -162,10 +201,7 @@ func fromBig(n *big.Int) Money {
 // Text is the sum as a decimal of dollars with so many digits behind the point, rounded half up, away from zero: Text(2) is what people read.
 // What is less than nothing and rounds to nothing has no sign.
 func (m Money) Text(digits int) string {
-	size := m
-	if m.Sign() < 0 {
-		size = m.Negative()
-	}
+	size, _ := m.size()
 	unit := new(big.Int).Exp(big.NewInt(10), big.NewInt(int64(moneyDigits-digits)), nil)
 	n := quotient(size.big(), unit)
 	text := n.String()

@@ -111,7 +111,6 @@ func (w *world) notices(what string) {
 // A push of an image becomes a commit, and the commit a rollout. Nobody's commit is lost, nothing is written twice, and who may not
 // write says so.
 func TestTagsAreWrittenIntoGit(t *testing.T) {
-	t.Parallel()
 	w := writing(t, "e2e-writeback", "main", "")
 	stack := following(w, `tag: v1.0.1, policy: "^1.0"`)
 	commit := w.push("follow 1.x", stack)
@@ -178,7 +177,6 @@ func TestTagsAreWrittenIntoGit(t *testing.T) {
 
 // Two workloads' tags, one in an environment's overlay and one in a variable, become one commit in a repository on this machine.
 func TestTagsInAnOverlayAndAVariable(t *testing.T) {
-	t.Parallel()
 	w := writing(t, "e2e-writeback-local", "main", "environment: prod\n")
 	config, err := os.ReadFile(w.config)
 	if err != nil {
@@ -210,7 +208,6 @@ func TestTagsInAnOverlayAndAVariable(t *testing.T) {
 
 // With a branch of its own, what runs waits until somebody takes the commit over.
 func TestTagsAreProposedOnABranch(t *testing.T) {
-	t.Parallel()
 	w := writing(t, "e2e-writeback-branch", "image-updates", "")
 	main := w.push("follow 1.x", following(w, `tag: v1.0.1, policy: "^1.0"`))
 	w.begins(main)

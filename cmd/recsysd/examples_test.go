@@ -1,6 +1,7 @@
 package main
 
 import (
+	"strings"
 	"testing"
 
 	"recsysd.dev/recsysd/internal/plan"
@@ -14,7 +15,7 @@ func TestExamples(t *testing.T) {
 	} {
 		t.Run(c.file+" "+c.environment, func(t *testing.T) {
 			path := "../../examples/" + c.file
-			if code, out, errs := invoke(t, "check", path, "--environment", c.environment); code != 0 {
+			if code, out, errs := invoke(t, "check", path, "--environment", c.environment); code != 0 || strings.Contains(out, "notice") {
 				t.Fatalf("check: exit %d\n%s%s", code, out, errs)
 			}
 			p := &program{out: &output{}, err: &output{}}

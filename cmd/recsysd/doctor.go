@@ -43,6 +43,9 @@ Exit status: 0 all is well, 1 a check failed, 2 the configuration could not be r
 			return err
 		}
 		findings := diagnose(c.Context(), whole, s, file)
+		for i := range findings {
+			findings[i].Mend = strings.ReplaceAll(findings[i].Mend, "--config FILE", "--config "+shell(p.configFile))
+		}
 		v := struct {
 			Stack  string           `json:"stack"`
 			Checks []doctor.Finding `json:"checks"`

@@ -4,7 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net"
 	"net/http"
+	"net/url"
 	"slices"
 	"strings"
 	"time"
@@ -69,6 +71,24 @@ func (g Google) credentials(ctx context.Context) Finding {
 	return Well("%s", who)
 }
 
+// unasked is a check for which there is nobody to ask as: what mends that stands at the credentials.
+var unasked = Skipped("there are no credentials to ask with")
+
+// fault is a question that got no good answer. What mends it depends on whether it got one at all.
+func fault(mend string, err error) Finding {
+	var asked *url.Error
+	var away *net.OpError
+	switch {
+	case errors.Is(err, gcp.ErrCredentials):
+		return unasked
+	case errors.As(err, &asked) && errors.As(err, &away):
+		if u, bad := url.Parse(asked.URL); bad == nil {
+			mend = fmt.Sprintf("curl -sSI %s://%s   # this machine does not reach it: DNS, a proxy, a firewall", u.Scheme, u.Host)
+		}
+	}
+	return Wrong(mend, "%v", err)
+}
+
 // projectOf asks for the project, and gives the answer's header also where it is a refusal.
 func (g Google) projectOf(ctx context.Context) (*cloudresourcemanager.Project, http.Header, error) {
 	opts, err := g.Config.HTTP(ctx, gcp.ResourceManager)
@@ -87,13 +107,13 @@ func (g Google) projectOf(ctx context.Context) (*cloudresourcemanager.Project, h
 	case errors.As(err, &refused):
 		return nil, refused.Header, gcp.Explain("cloudresourcemanager.projects.get", err)
 	}
-	return nil, nil, err
+	return nil, nil, gcp.Explain("cloudresourcemanager.projects.get", err)
 }
 
 func (g Google) project(ctx context.Context) Finding {
 	p, _, err := g.projectOf(ctx)
 	if err != nil {
-		return Wrong(fmt.Sprintf("gcloud services enable cloudresourcemanager.googleapis.com --project=%s   # and grant resourcemanager.projects.get", g.Config.Project), "%v", err)
+		return fault(fmt.Sprintf("gcloud services enable cloudresourcemanager.googleapis.com --project=%s   # and grant resourcemanager.projects.get", g.Config.Project), err)
 	}
 	return Well("%s, number %s", p.ProjectId, strings.TrimPrefix(p.Name, "projects/"))
 }
@@ -107,6 +127,9 @@ func (g Google) clock(ctx context.Context) Finding {
 	if bad != nil {
 		if err == nil {
 			err = errors.New("the answer has no date")
+		}
+		if errors.Is(err, gcp.ErrCredentials) {
+			return unasked
 		}
 		return Skipped("nothing to compare with: %v", err)
 	}
@@ -136,8 +159,8 @@ func (g Google) services(ctx context.Context) Finding {
 		}
 		got, err := s.Services.BatchGet(parent).Names(names...).Context(ctx).Do()
 		if err != nil {
-			return Wrong("gcloud services enable serviceusage.googleapis.com --project="+g.Config.Project+"   # and grant serviceusage.services.list",
-				"%v", gcp.Explain("serviceusage.services.batchGet", err))
+			return fault("gcloud services enable serviceusage.googleapis.com --project="+g.Config.Project+"   # and grant serviceusage.services.list",
+				gcp.Explain("serviceusage.services.batchGet", err))
 		}
 		for _, service := range got.Services {
 			if service.State != "ENABLED" {
@@ -171,7 +194,7 @@ func (g Google) rights(ctx context.Context, want []string) Finding {
 	for some := range slices.Chunk(want, maxAsked) {
 		got, err := s.Projects.TestIamPermissions("projects/"+g.Config.Project, &cloudresourcemanager.TestIamPermissionsRequest{Permissions: some}).Context(ctx).Do()
 		if err != nil {
-			return Wrong(grantRights, "%v", gcp.Explain("cloudresourcemanager.projects.testIamPermissions", err))
+			return fault(grantRights, gcp.Explain("cloudresourcemanager.projects.testIamPermissions", err))
 		}
 		missing = slices.DeleteFunc(missing, func(p string) bool { return slices.Contains(got.Permissions, p) })
 	}

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"maps"
@@ -14,6 +15,7 @@ import (
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/client-go/rest"
 
+	"recsysd.dev/recsysd/internal/drivers/gcp"
 	"recsysd.dev/recsysd/internal/resource"
 )
 
@@ -56,6 +58,9 @@ func (k Kubernetes) reachable(ctx context.Context) Finding {
 func (k Kubernetes) away(err error) Finding {
 	if isUnavailable(err) {
 		return Skipped("%v", err)
+	}
+	if errors.Is(err, gcp.ErrCredentials) {
+		return unasked
 	}
 	return Wrong(reachHint, "%v", err)
 }

@@ -2,6 +2,7 @@ package doctor
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"path"
 	"slices"
@@ -42,6 +43,9 @@ func (g Google) nodes(ctx context.Context) Finding {
 	for _, account := range g.Needs.Nodes {
 		if account == "" {
 			p, _, err := g.projectOf(ctx)
+			if errors.Is(err, gcp.ErrCredentials) {
+				return unasked
+			}
 			if err != nil {
 				return Skipped("the default account has the project's number in its name, which is not known: %v", err)
 			}

@@ -165,7 +165,7 @@ func (t *defaultTransport) found() (http.RoundTripper, error) {
 	if t.with == nil {
 		rt, err := htransport.NewTransport(t.ctx, t.base, option.WithScopes(scopePlatform), option.WithTelemetryDisabled())
 		if err != nil {
-			return nil, fmt.Errorf("%s: credentials: %w", t.service, err)
+			return nil, fmt.Errorf("%s: %w: %w", t.service, ErrCredentials, err)
 		}
 		t.with = rt
 	}
@@ -188,7 +188,7 @@ func (c Config) TokenSource(ctx context.Context) (oauth2.TokenSource, error) {
 			TargetPrincipal: c.Impersonate, Scopes: []string{scopePlatform, scopeEmail},
 		}, opts...)
 		if err != nil {
-			return nil, fmt.Errorf("credentials: act as %s: %w", c.Impersonate, err)
+			return nil, fmt.Errorf("%w: act as %s: %w", ErrCredentials, c.Impersonate, err)
 		}
 		return &promptToken{source: ts}, nil
 	}
@@ -197,7 +197,7 @@ func (c Config) TokenSource(ctx context.Context) (oauth2.TokenSource, error) {
 	}
 	ts, err := google.DefaultTokenSource(ctx, scopePlatform, scopeEmail)
 	if err != nil {
-		return nil, fmt.Errorf("credentials: %w", err)
+		return nil, fmt.Errorf("%w: %w", ErrCredentials, err)
 	}
 	return &promptToken{source: ts}, nil
 }

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"net/http"
+	"net/url"
 	"strings"
 
 	"google.golang.org/api/googleapi"
@@ -13,6 +14,9 @@ import (
 
 	"recsysd.dev/recsysd/internal/resource"
 )
+
+// ErrCredentials: there are none, or none that give a token, so nothing was asked.
+var ErrCredentials = errors.New("credentials")
 
 // Error is a refusal by one of Google's services, in one line. What is to be done about it is what it wraps: resource.ErrRejected,
 // resource.ErrUnavailable, or neither, which means to try again later.
@@ -136,8 +140,11 @@ func httpCode(g *googleapi.Error) codes.Code {
 func message(err error) string {
 	var text string
 	var g *googleapi.Error
+	var u *url.Error
 	if errors.As(err, &g) {
 		text = g.Message
+	} else if errors.As(err, &u) { // the operation says what was asked; the address is long, and says no more
+		text = u.Err.Error()
 	} else if s, ok := status.FromError(err); ok {
 		text = s.Message()
 	}

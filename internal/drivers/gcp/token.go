@@ -19,7 +19,7 @@ type promptToken struct {
 	asking singleflight.Group
 }
 
-var errNoToken = fmt.Errorf("credentials: no token within %s", readTimeout)
+var errNoToken = fmt.Errorf("%w: no token within %s", ErrCredentials, readTimeout)
 
 // Token is safe for concurrent use.
 func (p *promptToken) Token() (*oauth2.Token, error) {

@@ -120,7 +120,7 @@ func arguments(least, most int) cobra.PositionalArgs {
 	return func(c *cobra.Command, args []string) error {
 		switch {
 		case len(args) < least:
-			return fmt.Errorf("something is missing; usage: %s", c.UseLine())
+			return fmt.Errorf("%s is missing; usage: %s", strings.Fields(c.Use)[len(args)+1], c.UseLine())
 		case len(args) > most:
 			return fmt.Errorf("%q is one argument too many; usage: %s", args[most], c.UseLine())
 		}

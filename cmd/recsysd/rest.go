@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -9,6 +10,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"recsysd.dev/recsysd/internal/config"
 	"recsysd.dev/recsysd/internal/control"
 	"recsysd.dev/recsysd/internal/reconcile"
 	"recsysd.dev/recsysd/internal/resource"
@@ -29,20 +31,17 @@ func (p *program) sleepCommand() *cobra.Command {
 		Use: "sleep STACK WORKLOAD", Short: "Put a workload and what uses it to sleep, whatever its schedule says",
 		Long: "Put a workload and what uses it to sleep, whatever its schedule says. WORKLOAD is its key in the stack file, or KIND/NAME.\n" +
 			"The time is noted on the live objects, so it holds over restarts. Without --for, it sleeps until its schedule next wakes it,\n" +
-			"and without a schedule until recsysd wake.",
+			"and without a schedule until recsysd wake. What uses it and has no schedule of its own wakes with it.",
 		Args: arguments(2, 2),
 	}
 	return p.restCommand(c, true)
 }
 
 func (p *program) restCommand(c *cobra.Command, asleep bool) *cobra.Command {
-	var span time.Duration
-	c.Flags().DurationVar(&span, "for", 0, "how long, such as 90m or 2h")
+	var span span
+	c.Flags().Var(&span, "for", "how long, such as 90m, 2h or 3d")
 	return p.ask(c, func(ctx context.Context, d control.Daemon, args []string) error {
-		if c.Flags().Changed("for") && span < time.Second {
-			return fmt.Errorf("--for %s: a second at least", span)
-		}
-		done, err := d.Rest(ctx, args[0], control.Rest{Workload: args[1], Asleep: asleep, For: span})
+		done, err := d.Rest(ctx, args[0], control.Rest{Workload: args[1], Asleep: asleep, For: time.Duration(span)})
 		if err != nil {
 			return err
 		}
@@ -54,6 +53,30 @@ func (p *program) restCommand(c *cobra.Command, asleep bool) *cobra.Command {
 		}
 		return nil
 	})
+}
+
+// span is the value of --for, written as in the stack file and the configuration.
+type span time.Duration
+
+func (s *span) String() string {
+	if *s == 0 {
+		return "" // no default to tell of
+	}
+	return time.Duration(*s).String()
+}
+
+func (*span) Type() string { return "duration" }
+
+func (s *span) Set(text string) error {
+	var d config.Duration
+	if err := d.UnmarshalText([]byte(text)); err != nil {
+		return err
+	}
+	if time.Duration(d) < time.Second {
+		return errors.New("a second at least")
+	}
+	*s = span(d)
+	return nil
 }
 
 // Rest implements control.Daemon.
@@ -120,6 +143,7 @@ func restOrder(last reconcile.Pass, o control.Rest, now time.Time) ([]word, erro
 	if !slices.ContainsFunc(named, func(r resource.Resource) bool { return rest(r) != nil }) {
 		return nil, fmt.Errorf("%w: %s neither sleeps nor wakes; a Deployment, a StatefulSet or a CronJob does", control.ErrInvalid, o.Workload)
 	}
+	wakes := latest(named)
 	var words []word
 	for _, r := range reach(last.Want, named, o.Asleep) {
 		live := rest(r)
@@ -127,7 +151,7 @@ func restOrder(last reconcile.Pass, o control.Rest, now time.Time) ([]word, erro
 			continue
 		}
 		isNamed := slices.ContainsFunc(named, func(n resource.Resource) bool { return n.Ref == r.Ref })
-		w, ok, err := wordOn(r, *live, o, isNamed, now)
+		w, ok, err := wordOn(r, *live, o, isNamed, wakes, now)
 		if err != nil {
 			return nil, err
 		}
@@ -138,15 +162,33 @@ func restOrder(last reconcile.Pass, o control.Rest, now time.Time) ([]word, erro
 	return words, nil
 }
 
+// latest is when the schedules have woken all of these; zero if one has none.
+func latest(named []resource.Resource) time.Time {
+	var at time.Time
+	for _, r := range named {
+		switch {
+		case r.Rest == nil: // it does not sleep
+		case r.Rest.Wakes.IsZero():
+			return time.Time{}
+		case r.Rest.Wakes.After(at):
+			at = r.Rest.Wakes
+		}
+	}
+	return at
+}
+
 // wordOn is the word on one resource, if any is needed. What is only reached keeps a word of the same kind that holds longer, and needs
-// none where it is awake for ever.
-func wordOn(r resource.Resource, live resource.Rest, o control.Rest, named bool, now time.Time) (word, bool, error) {
+// none where it is awake for ever. wakes is when the schedules have woken what is named: what has none wakes with that.
+func wordOn(r resource.Resource, live resource.Rest, o control.Rest, named bool, wakes, now time.Time) (word, bool, error) {
 	w := word{of: r, by: resource.Rest{Asleep: o.Asleep, ByHand: true}}
 	switch {
 	case o.For > 0:
 		w.by.Until = now.Add(o.For + time.Second - 1).Truncate(time.Second) // it is noted in whole seconds
 	case o.Asleep:
 		w.by.Until = r.Rest.Wakes
+		if w.by.Until.IsZero() {
+			w.by.Until = wakes
+		}
 	case r.Rest.Asleep && named:
 		return w, false, fmt.Errorf("%w: %s sleeps by its schedule: say for how long it is to be awake (--for 2h)", control.ErrInvalid, r.Ref)
 	default: // the sleep that somebody ordered ends

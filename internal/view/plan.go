@@ -109,7 +109,7 @@ func (v Plan) Text(w io.Writer, p Paint) error {
 			continue
 		}
 		todo = todo || s.differs
-		fmt.Fprintf(&b, "%s  %s\n", p.as(verb.colour, fmt.Sprintf("%s %-8s %s/%s", verb.sign, s.Verb, s.Kind, plain(s.Name))), plain(s.Why))
+		fmt.Fprintf(&b, "%s  %s\n", p.as(verb.colour, fmt.Sprintf("%s %-8s %s/%s", verb.sign, s.Verb, s.Kind, plain(s.Name))), plain(brief(s.Why, v.Blind[s.Kind])))
 		if err := fields(&b, p, s.Drift, s.recreate); err != nil {
 			return err
 		}
@@ -127,6 +127,14 @@ func (v Plan) Text(w io.Writer, p Paint) error {
 	fmt.Fprintln(&b, v.Summary.text(todo))
 	_, err := io.WriteString(w, b.String())
 	return err
+}
+
+// brief is why something is left as it is, without what is told once for all of its kind: why that could not be observed.
+func brief(why, blind string) string {
+	if blind == "" {
+		return why
+	}
+	return strings.TrimSuffix(why, ": "+blind)
 }
 
 func (s Summary) text(todo bool) string {

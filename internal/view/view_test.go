@@ -327,6 +327,9 @@ func TestOneReasonIsToldOnce(t *testing.T) {
 	}
 	p.Plan.Steps[0].Ref, p.Plan.Steps[3].Ref = p.Seen[0].Ref, p.Seen[3].Ref
 	p.Seen = append(p.Seen, resource.Observation{Ref: p.Plan.Steps[2].Ref, State: resource.Unknown, Detail: away})
+	p.Plan.Steps = append(p.Plan.Steps, plan.Step{
+		Ref: resource.Ref{Kind: "Deployment", Name: "recsys/api"}, Verb: plan.Hold, Held: plan.Keep, Why: "Deployment could not be observed, so it is left alone: " + away,
+	})
 	v := StackOf("recsys", &p, at)
 	for what, text := range map[string]string{
 		"status": string(render(t, func(b *bytes.Buffer) error { return v.Text(b, Paint{}, at) })),

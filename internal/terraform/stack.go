@@ -23,6 +23,9 @@ type Stack struct {
 // ErrNothing: not one of the resources is one that a stack file can hold.
 var ErrNothing = errors.New("none of these resources can be held by a stack file")
 
+// errLeftOut: there are resources that a stack file can hold, and each was left out for a reason of its own.
+var errLeftOut = errors.New("nothing is left to write: what a stack file can hold was left out, for the reasons above")
+
 // converters make an entry of a stack file out of a resource, by its type.
 var converters = map[string]struct {
 	section string
@@ -109,8 +112,11 @@ func Convert(m Model, id Identity) (Stack, error) {
 	c.completeClusters()
 	c.notices = append(c.notices, m.Skipped...)
 	if len(c.entries) == 0 {
-		errs := append(lines(c.notices), fmt.Errorf("%s: %w: %s", m.Source, ErrNothing, strings.Join(c.types(), ", ")))
-		return Stack{}, errors.Join(errs...)
+		why := fmt.Errorf("%s: %w: %s", m.Source, ErrNothing, strings.Join(c.types(), ", "))
+		if slices.ContainsFunc(m.Resources, func(r Resource) bool { return converters[r.Type].convert != nil }) {
+			why = fmt.Errorf("%s: %w", m.Source, errLeftOut)
+		}
+		return Stack{}, errors.Join(append(lines(c.notices), why)...)
 	}
 	c.identity.Name = cmp.Or(id.Name, c.guessName())
 	if err := c.identity.check(); err != nil {

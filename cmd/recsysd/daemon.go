@@ -16,6 +16,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"recsysd.dev/recsysd/internal/config"
+	"recsysd.dev/recsysd/internal/cost"
 	"recsysd.dev/recsysd/internal/control"
 	"recsysd.dev/recsysd/internal/httpd"
 	"recsysd.dev/recsysd/internal/metrics"
@@ -40,6 +41,7 @@ type daemon struct {
 	mu      sync.Mutex
 	conf    *config.Config
 	confErr error
+	book    *cost.Book                 // the price book in force
 	runners []*runner                  // in the order of the configuration
 	leaving map[string]<-chan struct{} // by stack: closed when its former runner has gone
 }
@@ -53,6 +55,11 @@ func newDaemon(file string, w world, log logger) *daemon {
 // run works until ctx is done and everything has come to its end. Whoever calls it holds the control socket's lock from before
 // anything is touched until after run has returned. started is called when everything runs.
 func (d *daemon) run(ctx context.Context, lock *control.Lock, c *config.Config, started func()) error {
+	book, err := priceBook(c.Prices)
+	if err != nil {
+		return err
+	}
+	d.book = book
 	socket, err := lock.Listen()
 	if err != nil {
 		return err

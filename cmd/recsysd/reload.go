@@ -11,6 +11,7 @@ import (
 	"go.uber.org/zap"
 
 	"recsysd.dev/recsysd/internal/config"
+	"recsysd.dev/recsysd/internal/cost"
 	"recsysd.dev/recsysd/internal/desired"
 	"recsysd.dev/recsysd/internal/reconcile"
 )
@@ -30,15 +31,22 @@ func (d *daemon) hangups(ctx context.Context, start func(*runner)) error {
 	}
 }
 
-// reload takes the configuration from its file. One with a mistake changes nothing, and is said in log, metrics and status until
+// reload takes the configuration, and the price book that it names, from their files. One with a mistake changes nothing, and is said in log, metrics and status until
 // the next reload.
 func (d *daemon) reload(start func(*runner)) {
 	d.reloading.Lock()
 	defer d.reloading.Unlock()
 	c, err := config.Load(d.file)
+	var book *cost.Book
+	if err == nil {
+		book, err = priceBook(c.Prices)
+	}
 	d.mu.Lock()
 	d.confErr = err
 	old := d.conf
+	if err == nil {
+		d.book = book
+	}
 	d.mu.Unlock()
 	d.metrics.ConfigValid(err == nil)
 	if err != nil {

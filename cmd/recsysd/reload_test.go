@@ -5,6 +5,7 @@ import (
 	"io"
 	"os"
 	"os/signal"
+	"path/filepath"
 	"slices"
 	"strings"
 	"sync"
@@ -43,6 +44,17 @@ func TestReload(t *testing.T) {
 	if _, metrics := get(t, address, "/metrics"); !strings.Contains(metrics, "recsysd_config_valid 0") {
 		t.Error("the metrics say it too")
 	}
+
+	h.configure("recsys")
+	h.write("prices.yaml", "schema: 1\ncurrency: EUR\ncompiled: \"2027-01-01\"\nprices: []\n")
+	plain, err := os.ReadFile(filepath.Join(h.dir, "config.yaml"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	h.write("config.yaml", string(plain)+"prices: prices.yaml\n")
+	status("a price book with a mistake is not taken up, and said with its place", func(s view.Status) bool {
+		return strings.Contains(s.ConfigError, "prices.yaml:2:11: currency:") && len(s.Stacks) == 1
+	})
 
 	h.configure("recsys", "second")
 	status("a new stack is started beside the old one", func(s view.Status) bool {

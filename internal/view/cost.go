@@ -36,11 +36,17 @@ type Named struct {
 	Name string `json:"name"`
 }
 
-// Sums are what something comes to: at full hours, and with sleep and the range of what is autoscaled.
+// Sums are what something comes to: at full hours, and with sleep and the range of what is autoscaled. They are null where nothing of it
+// has a price.
 type Sums struct {
-	USDPerMonth cost.Money `json:"usdPerMonth"`
-	USDPerHour  cost.Money `json:"usdPerHour"`
-	Scheduled   Range      `json:"scheduled"`
+	USDPerMonth *cost.Money `json:"usdPerMonth"`
+	USDPerHour  *cost.Money `json:"usdPerHour"`
+	Scheduled   *Range      `json:"scheduled"`
+}
+
+func sums(month cost.Money, r Range) Sums {
+	hour := month.Hour()
+	return Sums{&month, &hour, &r}
 }
 
 // Range is of a month.
@@ -102,18 +108,19 @@ func CostOf(p Priced) Cost {
 	v := Cost{
 		Stack: p.Stack, Currency: cost.Currency, PriceBook: p.Book.Name, Region: p.Region, HoursPerMonth: cost.HoursPerMonth,
 		Resources: []ResourceCost{}, Unpriced: []Unpriced{}, NotCounted: []Named{}, Sources: map[string]CostSource{},
-		Total: Sums{full.Month, full.Month.Hour(), Range{ranges[0].Month, ranges[1].Month, ranges[2].Month}},
+		Total: sums(full.Month, Range{ranges[0].Month, ranges[1].Month, ranges[2].Month}),
 	}
 	for _, ref := range p.Foreign {
 		v.NotCounted = append(v.NotCounted, Named{ref.Kind, ref.Name})
 	}
 	for i, r := range full.Resources { // the same in every basis, and in the same order
-		row := ResourceCost{
-			Named: Named{r.Ref.Kind, r.Ref.Name}, Components: []ComponentCost{},
-			Sums: Sums{r.Month, r.Month.Hour(), Range{ranges[0].Resources[i].Month, ranges[1].Resources[i].Month, ranges[2].Resources[i].Month}},
-		}
+		row := ResourceCost{Named: Named{r.Ref.Kind, r.Ref.Name}, Components: []ComponentCost{}}
 		for _, c := range r.Components {
-			row.Components = append(row.Components, v.component(p.Book, c))
+			shown := v.component(p.Book, c)
+			row.Components = append(row.Components, shown)
+			if shown.USDPerMonth != nil {
+				row.Sums = sums(r.Month, Range{ranges[0].Resources[i].Month, ranges[1].Resources[i].Month, ranges[2].Resources[i].Month})
+			}
 			if c.Unpriced != "" {
 				v.Unpriced = append(v.Unpriced, Unpriced{row.Named, c.Name, c.Unpriced})
 			}
@@ -145,16 +152,20 @@ func (v Cost) Text(w io.Writer, p Paint) error {
 	var t table
 	t.row(faint, "", "quantity", "price", "an hour", "a month", "source")
 	for _, r := range v.Resources {
-		t.row(strong, r.Kind+"/"+plain(r.Name), "", "", sum(&r.USDPerHour, 4), sum(&r.USDPerMonth, 2), "")
+		t.row(strong, r.Kind+"/"+plain(r.Name), "", "", sum(r.USDPerHour, 4), sum(r.USDPerMonth, 2), "")
 		for _, c := range r.Components {
 			t.row("", c.cells()...)
 		}
 	}
-	t.row(strong, "total", "", "", sum(&v.Total.USDPerHour, 4), sum(&v.Total.USDPerMonth, 2), "")
+	total := "total"
+	if len(v.Unpriced) > 0 {
+		total = "total of what has a price"
+	}
+	t.row(strong, total, "", "", sum(v.Total.USDPerHour, 4), sum(v.Total.USDPerMonth, 2), "")
 	if err := t.write(&b, p, ""); err != nil {
 		return err
 	}
-	if s := v.Total.Scheduled; s.Minimum != v.Total.USDPerMonth || s.Maximum != v.Total.USDPerMonth || s.Expected != v.Total.USDPerMonth {
+	if s, full := v.Total.Scheduled, *v.Total.USDPerMonth; s.Minimum != full || s.Expected != full || s.Maximum != full {
 		fmt.Fprintf(&b, "\nWith sleep and autoscaling: %s a month expected, at least %s, at most %s.\n", s.Expected, s.Minimum, s.Maximum)
 	}
 	v.remarks(&b, p)

@@ -70,6 +70,7 @@ var edges = []struct{ from, to, reason string }{
 	{"internal/drivers/cluster", "internal/drivers/nodepool", "GKE makes no Standard cluster without its pools"},
 	{"internal/sim", "internal/resource", "it is a driver for every spec"},
 	{"internal/resource/resourcetest", "internal/resource", "it is the contract as tests"},
+	{"internal/drivers/kube", "internal/drivers/kube/autopilot", "what pods are billed for is a room of its own"},
 	{"internal/drivers/kube/kubetest/build", "internal/drivers/kube/kubetest", "builds the control plane ahead of the tests"},
 }
 

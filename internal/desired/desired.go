@@ -114,10 +114,12 @@ func (b *builder) load() {
 	b.makeSecrets()
 	b.readSchedules()
 	b.addWorkloads(manifests)
+	b.countMachines()
 	b.addCloud()
 	b.addSecrets()
 	b.addManifests(manifests)
 	b.addNamespace()
+	b.addBilling()
 	if len(b.resources) == 0 && !b.p.any() {
 		b.p.add(b.top.at, "", "the stack is empty; nothing at all is more likely a mistake than a wish")
 	}

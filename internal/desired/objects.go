@@ -41,6 +41,8 @@ func (b *builder) object(o object, from origin) resource.Resource {
 	}
 	if o.Rest() != nil {
 		o = o.WithRest(b.rest(from.schedule))
+		asleep, all := from.schedule.Week()
+		o.Billing.Asleep = resource.Ratio(asleep, all)
 	}
 	r := resource.Of(o)
 	r.Shared = o.IfAbsent

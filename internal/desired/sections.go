@@ -29,6 +29,9 @@ type (
 	bucketEntry = entry[bucket.Spec]
 	principal   = gcp.Principal
 
+	clusterBilling = kube.Place
+	diskSorts      = map[string]kube.DiskSort
+
 	identitySpec  = identity.Spec
 	registryGrant = registry.Grant
 	running       = registry.Running
@@ -67,6 +70,9 @@ func public(member string) bool              { return gcp.Public(member) }
 
 // containersOf are an object's containers, with the references of their images.
 func containersOf(manifest map[string]any) map[string]string { return kube.Containers(manifest) }
+
+// diskSort is what a StorageClass's manifest makes.
+func diskSort(class map[string]any) (kube.DiskSort, bool) { return kube.ClassOf(class) }
 
 // validateCloudLabels reports labels that no resource of the cloud could have.
 func validateCloudLabels(labels map[string]string) error {
@@ -156,12 +162,46 @@ func (e *clusterEntry) parts() []section {
 	for _, key := range sortedKeys(e.NodePools) {
 		p := e.NodePools[key]
 		p.Spec = p.Spec.In(e.Spec.Name, e.Spec.Location)
+		p.Spec.Private = e.Spec.PrivateNodes != nil && *e.Spec.PrivateNodes
 		e.Spec.Pools = append(e.Spec.Pools, p.Spec)
 	}
 	if e.Handling.Mode != "" && len(e.NodePools) > 0 {
 		e.Spec.Mode = cluster.Standard // the one key mode says how it is handled, so the pools say what it is
 	}
 	return []section{sectionOf("nodePools", e.NodePools)}
+}
+
+// billing is what the bills of what runs in it depend on.
+func (e *clusterEntry) billing() clusterBilling {
+	p := clusterBilling{Region: regionOf(e.Spec.Location), Mode: kube.Autopilot}
+	switch {
+	case e.Spec.Mode == cluster.Standard:
+		p.Mode = kube.Standard
+	case e.Spec.Mode == "" && e.Handling.Mode != "": // the one key mode says how it is handled
+		p.Mode = kube.ModeUnknown
+	}
+	return p
+}
+
+// behind adds the machines without public addresses that it has in a network to those of other clusters.
+func (e *clusterEntry) behind(n *network.Spec) {
+	if e.Spec.PrivateNodes == nil || !*e.Spec.PrivateNodes || e.Spec.Network != n.Name {
+		return
+	}
+	at := regionOf(e.Spec.Location)
+	sum := n.Behind[at]
+	if e.Spec.Mode != cluster.Standard {
+		sum.Unknown = "number of nodes unknown"
+	}
+	for _, p := range e.NodePools {
+		m := p.Spec.Nodes()
+		sum.Unknown = cmp.Or(sum.Unknown, m.Unknown)
+		sum.Least, sum.Expected, sum.Most = sum.Least+cmp.Or(m.Least, m.Expected), sum.Expected+m.Expected, sum.Most+max(m.Most, m.Expected)
+	}
+	if n.Behind == nil {
+		n.Behind = map[string]network.Machines{}
+	}
+	n.Behind[at] = sum
 }
 
 // nodeAccounts are the accounts that its nodes run as. Autopilot's, and those of pools that are not in the stack, are the default one.
@@ -240,6 +280,7 @@ func (m *managedSecret) UnmarshalText(text []byte) error {
 
 // cost is what prices need to know.
 type cost struct {
+	Bursting       *bool `yaml:"bursting" doc:"Whether pods of the Autopilot cluster may use more than they reserve, and so reserve little; true by default, false for a cluster that was made before version 1.26."`
 	FreeTierCredit *bool `yaml:"freeTierCredit" doc:"Whether the billing account's one free credit for clusters is spent on this stack; false by default."`
 }
 

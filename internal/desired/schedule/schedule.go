@@ -105,3 +105,17 @@ func (s Schedule) periods(day date) []period {
 func (s Schedule) excepted(d date) bool {
 	return slices.ContainsFunc(s.except, func(e span) bool { return e.first <= d && d <= e.last })
 }
+
+// Week is how many minutes of an average week it sleeps, and how many a week has. Exceptions are dates, and jumps of the clock are a
+// few hours in a year: neither is in it.
+func (s Schedule) Week() (asleep, all int64) {
+	all = 7 * minutesOfDay
+	if len(s.weekly) == 0 {
+		return 0, all
+	}
+	asleep = all
+	for _, w := range s.weekly { // no two have a minute in common
+		asleep -= int64(w.end - w.begin)
+	}
+	return asleep, all
+}

@@ -42,6 +42,7 @@ type Driver struct {
 	mu      sync.Mutex
 	link    *link
 	cluster resource.Ref // what the stack's objects live in, as last wanted
+	place   *Place       // the same as bills know it
 
 	hashes hashes // of what is wanted
 	chosen chosen // images of what is wanted

@@ -49,7 +49,7 @@ func (d *Driver) remember(want []Object) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	for _, o := range want {
-		d.cluster = o.Cluster
+		d.cluster, d.place = o.Cluster, o.Billing.Place
 	}
 }
 
@@ -233,7 +233,7 @@ func (l *look) report(m mapping, want Object, live *item, p *prediction) *resour
 	state, detail := health(full)
 	owned := l.d.owns(live.object)
 	r := &resource.Live[Object]{
-		Spec:  Object{Manifest: compared(live.object.Object), Cluster: want.Cluster, seen: &sighting{live, m, owned, p}},
+		Spec:  Object{Manifest: compared(live.object.Object), Cluster: want.Cluster, Billing: want.Billing, seen: &sighting{live, m, owned, p}},
 		State: state, Locked: live.leaving, Owned: owned, Entry: full.label(LabelEntry),
 		Unprotected: full.annotation(AnnotationUnprotected), Detail: detail, Version: live.print, Outputs: outputs(full),
 	}
@@ -277,7 +277,7 @@ func (l *look) unnamed(seen *resource.Seen[Object], want []Object) {
 		met[o.Ref()] = true
 	}
 	l.d.mu.Lock()
-	cluster := l.d.cluster
+	cluster, place := l.d.cluster, l.d.place
 	l.d.mu.Unlock()
 	for _, w := range l.s.open() {
 		if err := l.down[w.gvr]; err != nil {
@@ -291,7 +291,7 @@ func (l *look) unnamed(seen *resource.Seen[Object], want []Object) {
 			continue
 		}
 		for _, i := range w.store.all() {
-			o := Object{Manifest: i.object.Object, Cluster: cluster}
+			o := Object{Manifest: i.object.Object, Cluster: cluster, Billing: Billing{Place: place}}
 			if met[o.Ref()] || !made(i.object.Object) {
 				continue
 			}

@@ -67,6 +67,8 @@ type Object struct {
 	// Images are containers whose image is chosen, by their names: see image.Choice. What the live object runs has a say in it, so
 	// the driver chooses; the manifest has what would be chosen without a live object, or a reference without a tag.
 	Images map[string]image.Choice
+	// Billing is what its price depends on beside the manifest.
+	Billing Billing
 
 	// The driver's own, on what it observed.
 	seen   *sighting

@@ -33,6 +33,7 @@ func (d *Driver) spec(v *view, n *compute.Network, want *Spec) Spec {
 	}
 	keys := map[string]string{}
 	if want != nil {
+		s.Behind = want.Behind
 		for key, w := range want.Subnets {
 			keys[w.at()] = key
 		}

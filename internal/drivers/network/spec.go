@@ -22,6 +22,9 @@ type Spec struct {
 	// Auto: a live network makes its subnets by itself. Never wanted.
 	Auto bool `yaml:"-" json:",omitempty"`
 
+	// Behind are the machines that its gateways serve, by region, as far as the stack knows them. Only prices are made from it.
+	Behind map[string]Machines `yaml:"-" json:"-"`
+
 	seen *seen // of a live one
 }
 

@@ -181,6 +181,11 @@ func spec(cluster *containerpb.Cluster, pb *containerpb.NodePool) Spec {
 		AutoRepair: proto.Bool(pb.GetManagement().GetAutoRepair()), AutoUpgrade: proto.Bool(pb.GetManagement().GetAutoUpgrade()),
 		NoMetadata: c.GetWorkloadMetadataConfig().GetMode() != containerpb.WorkloadMetadataConfig_GKE_METADATA,
 		seen:       pb,
+		Private:    private(cluster, pb),
+	}
+	if len(cluster.GetNodePools()) == 1 { // GKE counts those of all pools together
+		n := int64(cluster.GetCurrentNodeCount())
+		s.count = &n
 	}
 	for _, t := range c.GetTaints() {
 		s.Taints = append(s.Taints, taintOf(t))
@@ -200,6 +205,17 @@ func spec(cluster *containerpb.Cluster, pb *containerpb.NodePool) Spec {
 		s.Min, s.Max, s.PerZone = number(a.GetMinNodeCount()), number(a.GetMaxNodeCount()), zones != 1
 	}
 	return s
+}
+
+// private reports whether the nodes have no public addresses: a pool may say otherwise than its cluster.
+func private(cluster *containerpb.Cluster, pb *containerpb.NodePool) bool {
+	if n := pb.GetNetworkConfig(); n != nil && n.EnablePrivateNodes != nil {
+		return n.GetEnablePrivateNodes()
+	}
+	if n := cluster.GetNetworkConfig(); n != nil && n.DefaultEnablePrivateNodes != nil {
+		return n.GetDefaultEnablePrivateNodes()
+	}
+	return cluster.GetPrivateClusterConfig().GetEnablePrivateNodes()
 }
 
 func number(n int32) *int {

@@ -45,12 +45,15 @@ type Spec struct {
 	Cluster  string `yaml:"-"`
 	Location string `yaml:"-"`
 
+	Private bool `yaml:"-" json:"-"` // its nodes have no public addresses: the cluster says so, and only its price depends on it
+
 	// What only a live pool has, so that it never equals a wanted one.
 	PerZone      bool   `yaml:"-" json:",omitempty"` // Min and Max are those of each zone
 	NoMetadata   bool   `yaml:"-" json:",omitempty"` // pods are not given identities of their own
 	OtherUpgrade string `yaml:"-" json:",omitempty"` // a way of upgrading that the stack file has no word for
 
-	seen *containerpb.NodePool // of a live one: writes are made from it and guarded by it
+	seen  *containerpb.NodePool // of a live one: writes are made from it and guarded by it
+	count *int64                // nodes of a live one with an autoscaler; nil: not known
 }
 
 // Disk is a boot disk.

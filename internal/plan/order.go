@@ -121,7 +121,7 @@ func (d *draft) sleepers(it *item) []resource.Ref {
 			continue
 		}
 		lies := dep.live != nil && dep.live.Asleep && dep.live.State != resource.Pending
-		if absent := dep.step.Verb == Create || dep.step.Held == Create; !lies && !absent {
+		if absent := dep.live == nil && d.view.Blind[ref.Kind] == nil; !lies && !absent {
 			after = append(after, ref)
 		}
 	}

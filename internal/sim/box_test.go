@@ -20,7 +20,8 @@ type box struct {
 	Place      string         // cannot be changed
 	Force      bool           // a mark
 	Labels     map[string]string
-	Keeps      bool // is stateful
+	Keeps      bool          // is stateful
+	Form       resource.Rest `json:"-"`
 }
 
 func (b box) Ref() resource.Ref { return resource.Ref{Kind: b.Kind, Name: b.Name} }
@@ -52,6 +53,21 @@ func (b box) Validate() error {
 
 func (b box) Usage() []resource.Usage { return nil }
 
+// Rest: an app can sleep.
+func (b box) Rest() *resource.Rest {
+	if b.Kind != "app" {
+		return nil
+	}
+	return &b.Form
+}
+
+func (b box) WithRest(r resource.Rest) box {
+	if b.Kind == "app" {
+		b.Form = r
+	}
+	return b
+}
+
 // Diff leaves Keeps out: it is what the thing is, no setting of it. A changed In or Place makes another thing.
 func (b box) Diff(live box) []resource.Change {
 	var cs []resource.Change
@@ -60,6 +76,7 @@ func (b box) Diff(live box) []resource.Change {
 			cs = append(cs, c)
 		}
 	}
+	differ("asleep", b.Form.Asleep, live.Form.Asleep, resource.Change{})
 	differ("size", b.Size, live.Size, resource.Change{})
 	differ("place", b.Place, live.Place, resource.Change{Recreate: true})
 	differ("on", b.On, live.On, resource.Change{})
@@ -82,6 +99,9 @@ func (b box) Diff(live box) []resource.Change {
 // String is the box on one line of a failing test.
 func (b box) String() string {
 	s := fmt.Sprintf("{in %v on %v size %d place %s force %v", b.In, b.On, b.Size, b.Place, b.Force)
+	if b.Form.Asleep {
+		s += " asleep"
+	}
 	if b.Colour != nil {
 		s += " colour " + *b.Colour
 	}

@@ -72,6 +72,7 @@ type Write struct {
 	Owner       string // whose it was before; "" is nobody's that is known to recsysd
 	Unprotected string // the mark before
 	Spec        any    // as it was wanted; of a delete, as it was
+	Had         any    // as it was before; nil: nothing was there
 	Replace     bool
 	Err         error // of the cloud itself; an answer may be lost although there is none
 }
@@ -163,7 +164,7 @@ func (c *Cloud) write(ctx context.Context, w Write, effect func(now time.Time) e
 	err := c.call(ctx, w.Call, func(now time.Time) error {
 		reached = true
 		if t := c.things[w.Ref]; t != nil {
-			w.Owner, w.Unprotected = t.owner, t.unprotected
+			w.Owner, w.Unprotected, w.Had = t.owner, t.unprotected, clone(t.spec)
 		}
 		w.Err = effect(now)
 		return w.Err

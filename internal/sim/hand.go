@@ -17,6 +17,7 @@ type Thing struct {
 	Owner       string // the stack whose mark it carries
 	Unprotected string
 	State       resource.State
+	Word        resource.Rest // a person's, if it is ByHand
 }
 
 // Things are all that exist, in order of their names.
@@ -25,7 +26,7 @@ func (c *Cloud) Things() []Thing {
 	c.do(func(now time.Time) error {
 		for ref, t := range c.things {
 			s, _, _ := t.state(now)
-			all = append(all, Thing{Ref: ref, Spec: clone(t.spec), Owner: t.owner, Unprotected: t.unprotected, State: s})
+			all = append(all, Thing{Ref: ref, Spec: clone(t.spec), Owner: t.owner, Unprotected: t.unprotected, State: s, Word: t.hand})
 		}
 		return nil
 	})

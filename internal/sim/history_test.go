@@ -25,6 +25,9 @@ type history struct {
 
 	mu      sync.Mutex
 	calm    bool
+	began   time.Time
+	dark    bool            // it was night when the stack was last read
+	ctx     context.Context // of the whole history
 	seed    uint64
 	commit  int
 	applied int                         // newest commit whose stack could be loaded
@@ -35,6 +38,8 @@ type history struct {
 	blind   map[string]bool // Ref.Kinds that the pass could not list; "" is all
 	wrote   bool
 	updated map[resource.Ref]bool // by this pass
+	made    map[resource.Ref]bool // by this pass
+	fell    map[resource.Ref]bool // asleep, by this pass
 	refused int                   // refusals that were looked at
 	wrong   []string              // what must not happen, and did
 	memory  reconcile.Memory
@@ -43,7 +48,7 @@ type history struct {
 
 func newHistory(seed uint64, m mutant) *history {
 	r := rand.New(rand.NewPCG(seed, 1))
-	h := &history{rand: r, seed: seed, mutant: m, stacks: &stacks{Rand: r}, want: map[int][]resource.Resource{}, told: map[int][]resource.Resource{}}
+	h := &history{rand: r, seed: seed, began: time.Now(), mutant: m, stacks: &stacks{Rand: r}, want: map[int][]resource.Resource{}, told: map[int][]resource.Resource{}}
 	h.cloud = &sim.Cloud{OnWrite: h.written, Delays: map[string]sim.Delay{
 		"site": {Create: 8 * time.Minute, Update: 2 * time.Minute, Delete: 4 * time.Minute},
 		"room": {Delete: 20 * time.Second},
@@ -57,6 +62,7 @@ func newHistory(seed uint64, m mutant) *history {
 
 // run lives the history and returns what was wrong with it.
 func (h *history) run(ctx context.Context) error {
+	h.ctx = ctx
 	h.foreigners()
 	for range 2 + h.rand.IntN(4) {
 		h.push(h.stacks.next())
@@ -170,7 +176,7 @@ func (h *history) pass(ctx context.Context) {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	h.mu.Lock()
-	h.kill, h.blind, h.wrote, h.updated = cancel, map[string]bool{}, false, map[resource.Ref]bool{}
+	h.kill, h.blind, h.wrote, h.updated, h.made, h.fell = cancel, map[string]bool{}, false, map[resource.Ref]bool{}, map[resource.Ref]bool{}, map[resource.Ref]bool{}
 	h.mu.Unlock()
 	before := h.cloud.Things()
 	began := len(h.log)
@@ -224,6 +230,11 @@ func (h *history) between() {
 		func() { h.cloud.Break(t.Ref, "crash loop") },
 		func() { h.cloud.Remove(t.Ref) },
 		func() { h.cloud.Relabel(t.Ref, "") },
+		func() {
+			h.cloud.Edit(t.Ref, func(s any) any { return rewrap(s, func(b *box) { b.Form.Asleep = b.Kind == "app" && !b.Form.Asleep }) })
+		},
+		func() { h.say(t) },
+		func() { h.say(t) },
 	}
 	n := h.rand.IntN(len(hand))
 	h.log = append(h.log, fmt.Sprintf("hand %d on %v", n, t.Ref))

@@ -1,15 +1,10 @@
 package sim_test
 
 import (
-	"context"
 	"fmt"
-	"io/fs"
 	"slices"
 	"strings"
-	"testing/fstest"
-	"time"
 
-	"recsysd.dev/recsysd/internal/reconcile"
 	"recsysd.dev/recsysd/internal/resource"
 	"recsysd.dev/recsysd/internal/sim"
 )
@@ -17,7 +12,7 @@ import (
 // judge compares the cloud with the stack after all has settled. It does not ask the planner: what is not as it was wanted must have a
 // reason that can be told from the stack and the cloud alone.
 func (h *history) judge() string {
-	j := judgement{mark: digits(h.commit), all: h.mutant.all, live: map[resource.Ref]sim.Thing{}, want: map[resource.Ref]resource.Resource{}}
+	j := judgement{mark: digits(h.commit), all: h.mutant.all, dark: h.dark, live: map[resource.Ref]sim.Thing{}, want: map[resource.Ref]resource.Resource{}}
 	for _, t := range h.cloud.Things() {
 		j.live[t.Ref] = t
 	}
@@ -78,6 +73,7 @@ func (h *history) stuck() bool {
 type judgement struct {
 	mark string // of the commit that is applied
 	all  bool   // the planner sees what is not ours
+	dark bool   // it is night
 	live map[resource.Ref]sim.Thing
 	want map[resource.Ref]resource.Resource
 }
@@ -92,7 +88,7 @@ func (j judgement) wanted(r resource.Resource) string {
 	case !ok:
 		return ""
 	}
-	diff := asBox(r.Spec).Diff(asBox(t.Spec))
+	diff := j.diff(r, t)
 	immutable := j.immutable(r, t)
 	switch {
 	case t.Owner != "mine" && r.Adopt && !immutable:
@@ -104,6 +100,10 @@ func (j judgement) wanted(r resource.Resource) string {
 	case len(diff) == 0:
 		return ""
 	case immutable && j.mayLack(r, nil): // what it would be made on is not there
+		return ""
+	case j.waits(r, t):
+		return ""
+	case immutable && j.circle(r.Ref, r.Ref, nil):
 		return ""
 	case j.late(r): // a change waits for those of what it stands on
 		return ""
@@ -125,7 +125,33 @@ func (j judgement) mayGo(t sim.Thing) bool {
 	if asBox(t.Spec).Keeps && (t.Unprotected == "" || t.Unprotected == j.mark) || t.Owner != "mine" || j.want[t.Ref].Suspend != "" {
 		return false
 	}
-	return !slices.ContainsFunc(j.inside(t.Ref), func(in sim.Thing) bool { return !j.mayGo(in) })
+	return !slices.ContainsFunc(j.inside(t.Ref), func(in sim.Thing) bool {
+		_, wanted := j.want[in.Ref]
+		return !j.mayGo(in) || !wanted && j.mayStay(in, nil)
+	})
+}
+
+// circle: at has to be made anew, or to go, only after what leads back to ref. Nothing is then done about either, and a person is told.
+func (j judgement) circle(at, ref resource.Ref, path []resource.Ref) bool {
+	if slices.Contains(path, at) {
+		return false
+	}
+	path = append(path, at)
+	want, wanted := j.want[at]
+	anew := func(ref resource.Ref) bool {
+		r, ok := j.want[ref]
+		t, exists := j.live[ref]
+		return ok && exists && j.immutable(r, t)
+	}
+	var before []resource.Ref
+	for other, t := range j.live {
+		asked := wanted && slices.ContainsFunc(want.Needs, func(n resource.Need) bool { return n.Ref == other })
+		stands := slices.ContainsFunc(asBox(t.Spec).Needs(), func(n resource.Need) bool { return n.Ref == at })
+		if _, kept := j.want[other]; asked && anew(other) || stands && (!kept || !wanted && anew(other)) {
+			before = append(before, other)
+		}
+	}
+	return slices.ContainsFunc(before, func(b resource.Ref) bool { return b == ref || j.circle(b, ref, path) })
 }
 
 // haunted: what it lives in cannot be made anew, because of something in it that is not ours and that nobody sees.
@@ -153,7 +179,7 @@ func (j judgement) late(r resource.Resource) bool {
 		case n.In || !wanted || on.Suspend != "" || exists && t.Owner != "mine":
 		case !exists && j.mayLack(on, nil):
 			return true
-		case exists && len(asBox(on.Spec).Diff(asBox(t.Spec))) > 0 && (j.immutable(on, t) && j.mayLack(on, nil) || j.late(on)):
+		case exists && len(j.diff(on, t)) > 0 && (j.immutable(on, t) && j.mayLack(on, nil) || j.late(on)):
 			return true
 		}
 	}
@@ -218,7 +244,6 @@ func (j judgement) mayStay(t sim.Thing, path []resource.Ref) bool {
 	return false
 }
 
-// inside is what lives in it or is to live in it.
 // renamed: a disk of the same entry stands unused, and a new one is held for that; the old entry goes on meanwhile.
 func (j judgement) renamed(t sim.Thing) bool {
 	entry := asBox(t.Spec).Labels["entry"]
@@ -235,6 +260,7 @@ func (j judgement) renamed(t sim.Thing) bool {
 	return false
 }
 
+// inside is what lives in it or is to live in it.
 func (j judgement) inside(ref resource.Ref) []sim.Thing {
 	var in []sim.Thing
 	for _, t := range j.live {
@@ -243,39 +269,4 @@ func (j judgement) inside(ref resource.Ref) []sim.Thing {
 		}
 	}
 	return in
-}
-
-// source serves the history's commits; while there is trouble it is sometimes away.
-type source history
-
-func (s *source) revision(n int) reconcile.Revision {
-	return reconcile.Revision{Commit: digits(n) + strings.Repeat("0", 28), Tree: fstest.MapFS{}}
-}
-
-func (s *source) Fetch(context.Context) (reconcile.Revision, error) {
-	if !s.calm && s.rand.IntN(8) == 0 {
-		return s.revision(s.commit), errAway
-	}
-	return s.revision(s.commit), nil
-}
-
-func (s *source) Keep(context.Context, reconcile.Revision) error { return nil }
-
-func (s *source) Kept(context.Context) (reconcile.Revision, bool, error) {
-	return s.revision(s.applied), s.applied > 0, nil
-}
-
-// load reads a commit's stack, which is sometimes invalid.
-func (h *history) load(_ context.Context, r reconcile.Revision, _ time.Time) (reconcile.Stack, error) {
-	for n, want := range h.told {
-		if (*source)(h).revision(n).Commit != r.Commit {
-			continue
-		}
-		if !h.calm && n != h.applied && n%5 == 4 {
-			return reconcile.Stack{}, fmt.Errorf("stack.yaml:1:1: %w", fs.ErrInvalid)
-		}
-		h.applied = n
-		return reconcile.Stack{Resources: want}, nil
-	}
-	return reconcile.Stack{}, fmt.Errorf("no commit %s", r.Commit)
 }

@@ -95,7 +95,7 @@ func TestTheHistoriesNotice(t *testing.T) {
 		{mutant{name: "that blind is not absent", err: func(error) error { return nil }}, ""},
 		{mutant{name: "that unknown is not absent", lost: true}, ""},
 		{mutant{name: "that unlisted is not absent", sight: func(u map[string]error) { clear(u) }}, "not everything could be seen"},
-		{mutant{name: "the order", stack: retold(func(r *resource.Resource) { r.Needs = nil })}, "which it needs"},
+		{mutant{name: "the order", stack: retold(func(r *resource.Resource) { r.Needs = nil })}, "which it "},
 		{mutant{name: "the wait of heirs", stack: retold(func(r *resource.Resource) { r.InheritsFirst = false })}, "starts empty"},
 		{mutant{name: "suspension", stack: retold(func(r *resource.Resource) { r.Suspend = "" })}, "suspended"},
 		{mutant{name: "that adoption must be asked for", stack: retold(func(r *resource.Resource) { r.Adopt = true })}, "not to be adopted"},

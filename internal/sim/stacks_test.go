@@ -13,6 +13,7 @@ type item struct {
 	box
 	protect, adopt, suspend bool
 	entry                   string
+	naps                    bool // an app that sleeps at night
 }
 
 // stacks makes one random stack after another out of a small pool of names, so that they overlap: things come, change,
@@ -68,6 +69,7 @@ func (s *stacks) some(kind string, most, least int, shape func(it *item, before 
 			if kind == "disk" || kind == "app" {
 				it.entry = fmt.Sprintf("workloads.%d", n)
 			}
+			it.naps = kind == "app" && s.IntN(4) > 0
 			it.Labels = map[string]string{"entry": it.entry}
 		}
 		if shape(&it, refs); it.Keeps && s.IntN(3) == 0 {
@@ -115,6 +117,7 @@ func (s *stacks) on(it *item, others []resource.Ref) {
 }
 
 func (it item) resource() resource.Resource {
+	it.Form.Asleep = it.naps
 	r := resource.Of(it.box)
 	if it.Kind == "site" {
 		r = resource.Of(site{it.box})

@@ -18,6 +18,7 @@ func (h *history) fault(c sim.Call) sim.Fault {
 	defer h.mu.Unlock()
 	// Noted before the effect, which another write beside this one may already see.
 	h.updated[c.Ref] = h.updated[c.Ref] || c.Op == sim.Update
+	h.made[c.Ref] = h.made[c.Ref] || c.Op == sim.Create
 	if h.dead {
 		return sim.Fault{Err: errAway}
 	}
@@ -109,6 +110,8 @@ func (h *history) written(w sim.Write) {
 		return t.Ref.Kind == w.Ref.Kind && t.Owner == "mine" && !wanted
 	}):
 		wrong("it starts empty while another stands unused")
+	case w.Op == sim.Update:
+		h.turned(w, wrong)
 	case w.Op == sim.Create:
 		for _, n := range want.Needs {
 			// What this pass has updated was usable when the pass was planned.

@@ -3,6 +3,7 @@ package desired
 import (
 	"encoding"
 	"reflect"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -60,11 +61,21 @@ func (d *decoder) text(v *value, path string, u encoding.TextUnmarshaler) {
 		d.p.unreadable(v.at, path, "must be a single value, not %s", v.name())
 	case v.null():
 		d.p.unreadable(v.at, path, "has no value")
+	case isNumber(u) && !v.expanded && v.tag == "!!str" && wholeNumber.MatchString(v.text):
+		d.p.unreadable(v.at, path, "must be a number, not a text; write %s without quotes", v.text)
 	default:
 		if err := u.UnmarshalText([]byte(v.text)); err != nil {
 			d.p.unreadable(v.at, path, "%v", err)
 		}
 	}
+}
+
+var wholeNumber = regexp.MustCompile(`^[0-9]+$`)
+
+// isNumber reports whether a type that reads itself stands for a number, which in quotes is a text.
+func isNumber(u encoding.TextUnmarshaler) bool {
+	_, ok := u.(interface{ Number() })
+	return ok
 }
 
 // structure reads a mapping whose keys are known.

@@ -73,6 +73,9 @@ func schemaOf(t reflect.Type, enum string) schema {
 
 // textSchema describes a single value with a form of its own, which its type may tell as a pattern.
 func textSchema(t reflect.Type) schema {
+	if t.Implements(reflect.TypeFor[interface{ Number() }]()) {
+		return orVariable(schema{"type": "integer"})
+	}
 	p, ok := reflect.Zero(t).Interface().(interface{ Pattern() string })
 	if !ok {
 		return reference("text")

@@ -17,6 +17,9 @@ import (
 // TestServerTakesTheObjects gives what workloads become to a real API server, which refuses unknown fields and bad values.
 func TestServerTakesTheObjects(t *testing.T) {
 	cluster := kubetest.Start(t, kubetest.Options{})
+	if err := cluster.InstallGKE(t.Context()); err != nil {
+		t.Fatal(err)
+	}
 	client, err := dynamic.NewForConfig(cluster.Config(kubetest.Admin))
 	if err != nil {
 		t.Fatal(err)
@@ -33,16 +36,18 @@ workloads:
   job: {image: "x:1", cpu: 1m, memory: 1Mi, disk: {size: 1Gi, mount: /data}}
   web: {image: "x:1", port: 80, cpu: 1m, memory: 1Mi, health: /ok, expose: {type: internal}}
   open: {image: "x:1", port: 80, cpu: 1m, memory: 1Mi, health: /ok, expose: {type: loadBalancer, host: a.example.com}}
+  shut: {image: "x:1", port: 80, cpu: 1m, memory: 1Mi, health: /ok, expose: {type: internal, host: b.example.com, certificate: tls}}
   pg: {image: "postgres:16", port: 5432, cpu: 1m, memory: 1Mi, user: 999, disk: {size: 1Gi, mount: /data}, env: {POSTGRES_PASSWORD: {secret: s, key: k}},
        backup: {schedule: "0 3 * * *", bucket: data}}
   wide: {image: "x:1", cpu: 1m, memory: 1Mi, replicas: {min: 2, max: 5, cpu: 70, memory: 80}}
-secrets: {s: {generate: [k]}}
+secrets: {s: {generate: [k]}, tls: {generate: [tls.crt, tls.key]}}
 `})
 	plural := map[string]string{
 		"Namespace": "namespaces", "ServiceAccount": "serviceaccounts", "Service": "services", "Secret": "secrets",
 		"PersistentVolumeClaim": "persistentvolumeclaims", "NetworkPolicy": "networkpolicies", "Deployment": "deployments", "StatefulSet": "statefulsets",
 		"HorizontalPodAutoscaler": "horizontalpodautoscalers", "PodDisruptionBudget": "poddisruptionbudgets",
 		"Ingress": "ingresses", "CronJob": "cronjobs",
+		"BackendConfig": "backendconfigs", "FrontendConfig": "frontendconfigs", "ManagedCertificate": "managedcertificates",
 	}
 	apply := func(o kube.Object) {
 		gvk := o.GVK()
@@ -60,7 +65,7 @@ secrets: {s: {generate: [k]}}
 	for namespace, s := range map[string]*desired.Stack{"recsys": example(t), "every": every} {
 		apply(find(t, s, "Namespace/"+namespace).Spec.(kube.Object))
 		for _, r := range s.Resources {
-			if o, ok := r.Spec.(kube.Object); ok && r.Ref.Kind != "Namespace" && kube.OwnGroup(o.GVK().Group) && o.GVK().Kind != "ManagedCertificate" {
+			if o, ok := r.Spec.(kube.Object); ok && r.Ref.Kind != "Namespace" {
 				apply(o)
 			}
 		}

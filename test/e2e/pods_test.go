@@ -161,6 +161,53 @@ func TestExpose(t *testing.T) {
 	w.quiet()
 }
 
+// A host behind GKE's Ingress, with all that goes with it: what Google's controllers write on these is no drift, a hand's edit is, and all of
+// it goes again.
+func TestHTTPS(t *testing.T) {
+	if err := kube.InstallGKE(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	w := newWorld(t, "e2e-https")
+	api := func(expose string) string {
+		return w.bare("  api: {image: \"nginx:1.27\", port: 80, cpu: 100m, memory: 64Mi, health: /ok" + expose + "}\n")
+	}
+	commit := w.push("a host", api(", expose: {type: loadBalancer, host: api.example.com}"))
+	w.start()
+	w.eventually("it waits for its address", func() error {
+		state, detail, err := w.resource("Ingress", "api")
+		if err == nil && (state != "pending" || !strings.Contains(detail, "address")) {
+			err = fmt.Errorf("%s %s", state, detail)
+		}
+		return err
+	})
+	w.kubectl("patch", "ingress", "api", "--subresource=status", "--type=merge", "-p", `{"status":{"loadBalancer":{"ingress":[{"ip":"203.0.113.10"}]}}}`)
+	w.eventually("it has one", w.converged(commit))
+	for object, patch := range map[string]string{
+		"ingress/api": `{"metadata":{"annotations":{"ingress.kubernetes.io/backends":"{}"},"finalizers":["networking.gke.io/ingress-finalizer-V2"]}}`,
+		"service/api": `{"metadata":{"annotations":{"cloud.google.com/neg-status":"{}"}}}`,
+		"managedcertificate/api": `{"metadata":{"annotations":{"networking.gke.io/x":"y"}},
+			"status":{"certificateStatus":"Provisioning","domainStatus":[{"domain":"api.example.com","status":"FailedNotVisible"}]}}`,
+	} {
+		w.kubectl("patch", object, "--type=merge", "--field-manager=glbc", "-p", patch)
+	}
+	w.quiet()
+	if _, detail, err := w.resource("ManagedCertificate.networking.gke.io", "api"); err != nil || !strings.Contains(detail, "api.example.com is FailedNotVisible") {
+		t.Errorf("of the certificate it says %q, %v", detail, err)
+	}
+	if v, err := ask[statusView](w, "status"); err != nil || v.Stacks[0].Outputs["workloads.api.url"] != "https://api.example.com" || v.Stacks[0].Outputs["workloads.api.address"] != "203.0.113.10" {
+		t.Errorf("outputs: %v, %v", v.Stacks[0].Outputs, err)
+	}
+	w.kubectl("patch", "frontendconfig", "api", "--type=merge", "--field-manager=kubectl-edit", "-p", `{"spec":{"redirectToHttps":{"enabled":false}}}`)
+	w.eventually("a hand's way around https is closed", func() error { return same(w.at("frontendconfig/api", ".spec.redirectToHttps.enabled"), "true") })
+	w.kubectl("patch", "ingress", "api", "--type=merge", "--field-manager=glbc", "-p", `{"metadata":{"finalizers":null}}`) // whose controller lets it go
+	commit = w.push("within", api(""))
+	w.eventually("it is within the cluster again", w.converged(commit))
+	if left := w.kubectl("get", "ingress,backendconfig,frontendconfig,managedcertificate", "-o", "name"); left != "" {
+		t.Errorf("these are left: %s", left)
+	}
+	w.quiet()
+}
+
 // A disk grows and never shrinks; its dumps have an identity that may use their prefix alone; the disk outlives its workload.
 func TestDatabase(t *testing.T) {
 	w := newWorld(t, "e2e-database")

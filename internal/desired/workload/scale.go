@@ -26,8 +26,8 @@ func (r *Replicas) UnmarshalText(text []byte) error {
 	return nil
 }
 
-// Pattern is a regular expression that every accepted text fits, for editors.
-func (Replicas) Pattern() string { return `^[0-9]+$` }
+// Number says that the single value is one: in quotes it is refused.
+func (Replicas) Number() {}
 
 // scales reports whether an autoscaler says how many pods there are.
 func (w Workload) scales() bool { return w.Replicas != nil && w.Replicas.Count == nil }

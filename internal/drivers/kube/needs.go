@@ -123,6 +123,9 @@ func (n needs) named(o Object) {
 		}
 	case schema.GroupKind{Group: "networking.k8s.io", Kind: "Ingress"}:
 		n.add("Service", text(o.Manifest, "spec", "defaultBackend", "service", "name"))
+		for _, t := range objects(list(o.Manifest, "spec", "tls")) {
+			n.add("Secret", text(t, "secretName"))
+		}
 		for _, r := range objects(list(o.Manifest, "spec", "rules")) {
 			for _, p := range objects(list(r, "http", "paths")) {
 				n.add("Service", text(p, "backend", "service", "name"))

@@ -105,6 +105,24 @@ spec:
 	}
 }
 
+func TestNeedsOfAnIngress(t *testing.T) {
+	o := Object{Manifest: read(t, `
+apiVersion: networking.k8s.io/v1
+kind: Ingress
+metadata: {name: x, namespace: ns}
+spec:
+  tls: [{hosts: [a.example.com], secretName: tls}, {hosts: [b.example.com]}]
+  rules: [{http: {paths: [{path: /, backend: {service: {name: web, port: {number: 80}}}}]}}]
+`)}
+	var got []string
+	for _, n := range o.Needs() {
+		got = append(got, fmt.Sprintf("%v %v", n.Ref, n.In))
+	}
+	if want := []string{"Namespace/ns true", "Secret/ns/tls false", "Service/ns/web false"}; !slices.Equal(got, want) {
+		t.Errorf("got %v, want %v: without its certificate the load balancer is refused", got, want)
+	}
+}
+
 func TestLifetime(t *testing.T) {
 	cases := []struct {
 		manifest string

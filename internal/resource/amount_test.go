@@ -64,6 +64,13 @@ func TestAmountArithmetic(t *testing.T) {
 		if want := new(big.Rat).Mul(ra, rb); rat(a.Times(b)).Cmp(want) != 0 && fits(want) {
 			t.Fatalf("%s × %s = %s", ra, rb, rat(a.Times(b)))
 		}
+		want := new(big.Rat).Sub(ra, rb)
+		if want.Sign() < 0 {
+			want.SetInt64(0)
+		}
+		if rat(a.Minus(b)).Cmp(want) != 0 && fits(want) {
+			t.Fatalf("%s - %s = %s", ra, rb, rat(a.Minus(b)))
+		}
 		if a.Compare(b) != ra.Cmp(rb) {
 			t.Fatalf("%s against %s: %d", ra, rb, a.Compare(b))
 		}
@@ -74,11 +81,12 @@ func fits(r *big.Rat) bool { return r.Num().IsInt64() && r.Denom().IsInt64() }
 
 func TestAmountBeyond64Bits(t *testing.T) {
 	a := resource.Ratio(math.MaxInt64, 1<<30).Times(resource.Ratio(math.MaxInt64-1, 1<<20))
-	want := math.Ldexp(1, 63+63-50)
-	if got := a.Float(); got < want*0.999 || got > want*1.001 {
-		if got < float64(math.MaxInt64)*0.999 {
-			t.Errorf("a product that does not fit is rounded, not wrapped: %g, want %g or the largest", got, want)
-		}
+	if got, most := a.Float(), resource.Count(math.MaxInt64).Float(); got < most*0.999 {
+		t.Errorf("2^76 does not fit and is the largest there is, not what wraps around: %g of %g", got, most)
+	}
+	b := resource.Ratio(math.MaxInt64, math.MaxInt64-1).Times(resource.Ratio(math.MaxInt64-2, math.MaxInt64-3))
+	if got := b.Float(); got < 0.999999 || got > 1.000001 {
+		t.Errorf("a fraction that does not fit is rounded: %g, want about 1", got)
 	}
 }
 

@@ -61,6 +61,24 @@ func TestWhatIsLeftOutIsNotOurs(t *testing.T) {
 	}
 }
 
+// What is stored is billed as Google measures it, and grows without making another version of the repository.
+func TestUsage(t *testing.T) {
+	want := registry.Spec{Name: "acme-recsys", Location: "us-central1", Estimate: "50Gi", Labels: map[string]string{gcp.LabelStack: "ours"}}
+	if u := want.Usage(); len(u) != 1 || u[0].Quantity != resource.Count(50) || !u[0].Estimated {
+		t.Errorf("as the estimate says: %+v", u)
+	}
+	srv, d := converged(t, want)
+	before := resource.Of(see(t, d, want).Spec).Hash
+	srv.EditRepository(want.Name, func(pb *artifactregistrypb.Repository) { pb.SizeBytes = 5 << 30 })
+	live := see(t, d, want).Spec
+	if u := live.Usage(); len(u) != 1 || u[0].Quantity != resource.Count(5) || u[0].Estimated || u[0].Unknown != "" {
+		t.Errorf("as it is measured: %+v", u)
+	}
+	if after := resource.Of(live).Hash; after != before {
+		t.Error("an image that was pushed is no other version of its repository")
+	}
+}
+
 // The map of policies is ours as a whole, and compared by what it means.
 func TestCleanupPolicies(t *testing.T) {
 	type policies = map[string]*artifactregistrypb.CleanupPolicy

@@ -1,11 +1,11 @@
-// Package leftover finds what GKE leaves behind when a cluster is deleted, disks, load balancers, firewall rules, and says what they cost
-// and which command removes them. It removes nothing, and names nothing of which it is not certain that it was of that very cluster.
+// Package leftover finds what GKE leaves behind when a cluster is deleted, disks, load balancers, network endpoint groups, firewall rules,
+// and says what they cost and which command removes them. It removes nothing, and names nothing of which it is not certain that it was of that very cluster.
 package leftover
 
 import (
 	"context"
 	"fmt"
-	"strings"
+	"maps"
 	"sync"
 	"time"
 
@@ -27,7 +27,7 @@ type Driver[S resource.Spec[S]] struct {
 	project  string
 
 	mu   sync.Mutex
-	gone map[resource.Ref]*trace
+	gone map[resource.Ref]trace
 }
 
 // trace is a cluster that was asked to go.
@@ -50,7 +50,7 @@ func Watch[S resource.Spec[S]](ctx context.Context, d resource.Driver[S], config
 	if err != nil {
 		return nil, fmt.Errorf("compute: %w", err)
 	}
-	return &Driver[S]{Driver: d, identify: identify, service: service, project: config.Project, gone: map[resource.Ref]*trace{}}, nil
+	return &Driver[S]{Driver: d, identify: identify, service: service, project: config.Project, gone: map[resource.Ref]trace{}}, nil
 }
 
 // Delete remembers the cluster.
@@ -59,7 +59,7 @@ func (d *Driver[S]) Delete(ctx context.Context, live S, replace bool) error {
 	if c := d.identify(live); err == nil && c.ID != "" {
 		d.mu.Lock()
 		defer d.mu.Unlock()
-		d.gone[live.Ref()] = &trace{Cluster: c}
+		d.gone[live.Ref()] = trace{Cluster: c}
 	}
 	return err
 }
@@ -77,94 +77,34 @@ func (d *Driver[S]) Observe(ctx context.Context, want []S, list bool) (resource.
 			return seen, nil // it may be the one
 		}
 	}
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	for ref, t := range d.gone {
+	for ref, t := range d.traces() {
 		if there[t.ID] {
 			continue
 		}
 		if time.Since(t.looked) >= again {
 			t.notices, t.looked = d.look(ctx, t.Cluster), time.Now()
-		}
-		if len(t.notices) == 0 {
-			delete(d.gone, ref)
+			d.note(ref, t)
 		}
 		seen.Notices = append(seen.Notices, t.notices...)
 	}
 	return seen, nil
 }
 
-// look finds what c has left. What could not be looked at is told.
-func (d *Driver[S]) look(ctx context.Context, c Cluster) []string {
-	var notices []string
-	found := func(kind string, err error, what []string) {
-		if err != nil {
-			notices = append(notices, fmt.Sprintf("cluster %s is gone; whether it left %s could not be looked at: %v", c.Name, kind, err))
-		}
-		for _, w := range what {
-			notices = append(notices, fmt.Sprintf("cluster %s is gone and has left %s", c.Name, w))
-		}
+func (d *Driver[S]) traces() map[resource.Ref]trace {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return maps.Clone(d.gone)
+}
+
+// note keeps what was found of a cluster that is gone, and forgets one that has left nothing, unless another of its name was removed meanwhile.
+func (d *Driver[S]) note(ref resource.Ref, t trace) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	switch {
+	case d.gone[ref].ID != t.ID:
+	case len(t.notices) == 0:
+		delete(d.gone, ref)
+	default:
+		d.gone[ref] = t
 	}
-	disks, err := d.disks(ctx, c)
-	found("disks", err, disks)
-	firewalls, balancers, err := d.firewalls(ctx, c)
-	found("firewall rules", err, firewalls)
-	if len(balancers) > 0 {
-		rules, err := d.forwardingRules(ctx, balancers)
-		found("load balancers", err, rules)
-	}
-	return notices
-}
-
-// disks are those with the label by which GKE names the cluster's id. Name and location alone could be an earlier cluster's, of somebody else.
-func (d *Driver[S]) disks(ctx context.Context, c Cluster) (found []string, err error) {
-	err = d.service.Disks.AggregatedList(d.project).Pages(ctx, func(page *compute.DiskAggregatedList) error {
-		for scope, in := range page.Items {
-			for _, disk := range in.Disks {
-				if len(disk.Users) == 0 && disk.Labels[labelID] != "" && disk.Labels[labelID] == c.Label() {
-					flag, place := place(scope)
-					found = append(found, fmt.Sprintf("disk %s (%d GiB %s in %s, %s); what removes it: gcloud compute disks delete %s %s --project %s",
-						disk.Name, disk.SizeGb, last(disk.Type), place, diskPrice(disk, place), disk.Name, flag, d.project))
-				}
-			}
-		}
-		return nil
-	})
-	return found, gcp.Explain("disks.aggregatedList", err)
-}
-
-// firewalls are those for the cluster's nodes, whose tag ends in the beginning of the cluster's id; balancers are the load balancers for
-// which some of them were made.
-func (d *Driver[S]) firewalls(ctx context.Context, c Cluster) (found []string, balancers map[string]bool, err error) {
-	balancers = map[string]bool{}
-	err = d.service.Firewalls.List(d.project).Pages(ctx, func(page *compute.FirewallList) error {
-		for _, f := range page.Items {
-			if !c.tagged(f.TargetTags) {
-				continue
-			}
-			if name, ok := strings.CutPrefix(f.Name, balancerFirewall); ok {
-				balancers[name] = true
-			}
-			found = append(found, fmt.Sprintf("firewall rule %s; what removes it: gcloud compute firewall-rules delete %s --project %s", f.Name, f.Name, d.project))
-		}
-		return nil
-	})
-	return found, balancers, gcp.Explain("firewalls.list", err)
-}
-
-// forwardingRules are those of the load balancers.
-func (d *Driver[S]) forwardingRules(ctx context.Context, balancers map[string]bool) (found []string, err error) {
-	err = d.service.ForwardingRules.AggregatedList(d.project).Pages(ctx, func(page *compute.ForwardingRuleAggregatedList) error {
-		for scope, in := range page.Items {
-			for _, r := range in.ForwardingRules {
-				if balancers[r.Name] && strings.Contains(r.Description, "kubernetes.io/service-name") {
-					flag, place := place(scope)
-					found = append(found, fmt.Sprintf("forwarding rule %s (%s in %s, %s); what removes it: gcloud compute forwarding-rules delete %s %s --project %s",
-						r.Name, r.IPAddress, place, rulePrice(place), r.Name, flag, d.project))
-				}
-			}
-		}
-		return nil
-	})
-	return found, gcp.Explain("forwardingRules.aggregatedList", err)
 }

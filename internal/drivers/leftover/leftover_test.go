@@ -56,6 +56,13 @@ func TestWhatAClusterLeaves(t *testing.T) {
 		&compute.Firewall{Name: "k8s-fw-a1234", TargetTags: []string{"gk3-primary-" + id[:8] + "-node"}},
 		&compute.Firewall{Name: "k8s-fw-theirs", TargetTags: []string{"gke-primary-00000000-node"}},
 		&compute.ForwardingRule{Name: "a1234", Region: "us-central1", IPAddress: "192.0.2.9", Description: `{"kubernetes.io/service-name":"recsys/api"}`},
+		&compute.Firewall{Name: "k8s-fw-l7--f6eb789c299931e0", TargetTags: []string{"gk3-primary-" + id[:8] + "-node"}},
+		&compute.Firewall{Name: "k8s-fw-l7--0123456789abcdef", TargetTags: []string{"gke-theirs-00000000-node"}},
+		&compute.ForwardingRule{Name: "k8s-fws-recsys-api--f6eb789c299931e0", Region: "us-central1", IPAddress: "192.0.2.10"},
+		&compute.ForwardingRule{Name: "k8s-fws-theirs-api--0123456789abcdef", Region: "us-central1"},
+		&compute.NetworkEndpointGroup{Name: "k8s1-f6eb789c-recsys-api-80-0a1b2c3d", Zone: "us-central1-b", Description: `{"cluster-uid":"df4c4d67-d918-449c-9fb8-a16aa36545d3","namespace":"recsys"}`},
+		&compute.NetworkEndpointGroup{Name: "k8s1-01234567-theirs-api-80-0a1b2c3d", Zone: "us-central1-b", Description: `{"cluster-uid":"6bb1a7ae-0000-0000-0000-000000000000","namespace":"recsys"}`},
+		&compute.NetworkEndpointGroup{Name: "k8s1-f6eb789c-theirs-by-hand", Zone: "us-central1-b"},
 		&compute.ForwardingRule{Name: "theirs", Region: "us-central1", Description: `{"kubernetes.io/service-name":"other/api"}`},
 	)
 	notices := func() string {
@@ -78,7 +85,9 @@ func TestWhatAClusterLeaves(t *testing.T) {
 	text := notices()
 	for _, part := range []string{
 		"disk pvc-mine (10 GiB pd-balanced in us-central1-a, $1.00 a month); what removes it: gcloud compute disks delete pvc-mine --zone us-central1-a --project acme",
-		"firewall rule k8s-fw-a1234", "forwarding rule a1234 (192.0.2.9 in us-central1, up to $18.25 a month)",
+		"firewall rule k8s-fw-a1234", "firewall rule k8s-fw-l7--f6eb789c299931e0", "forwarding rule k8s-fws-recsys-api--f6eb789c299931e0 (192.0.2.10",
+		"network endpoint group k8s1-f6eb789c-recsys-api-80-0a1b2c3d (in us-central1-b, free of charge, and its network cannot be deleted before it); what removes it: gcloud compute network-endpoint-groups delete k8s1-f6eb789c-recsys-api-80-0a1b2c3d --zone us-central1-b --project acme",
+		"forwarding rule a1234 (192.0.2.9 in us-central1, up to $18.25 a month)",
 	} {
 		if !strings.Contains(text, part) {
 			t.Errorf("it lacks %q:\n%s", part, text)
@@ -95,6 +104,31 @@ func TestWhatAClusterLeaves(t *testing.T) {
 	}
 	if srv.Received() > 0 {
 		t.Error("something was written")
+	}
+}
+
+// A zone that gives no answer has not been found empty: what it holds is named when it answers again.
+func TestASilentZoneIsLookedAtAgain(t *testing.T) {
+	srv := gcptest.Start(t)
+	srv.SetSilentRegions("us-central1-a")
+	srv.Leave(&compute.Disk{
+		Name: "pvc-mine", Zone: "us-central1-a", Type: "pd-balanced", SizeGb: 10,
+		Labels: map[string]string{"goog-gke-cluster-id-base32": leftover.Cluster{ID: id}.Label()},
+	})
+	inner := &houses{live: []house{{"primary", id}}}
+	d, err := leftover.Watch(t.Context(), inner, srv.Config(), func(h house) leftover.Cluster { return leftover.Cluster{Name: h.Name, ID: h.ID} })
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := d.Delete(t.Context(), inner.live[0], false); err != nil {
+		t.Fatal(err)
+	}
+	inner.live = nil
+	for range 2 { // the second is told from memory, so nothing was forgotten
+		seen, err := d.Observe(t.Context(), nil, true)
+		if err != nil || len(seen.Notices) != 1 || !strings.Contains(seen.Notices[0], "whether it left disks could not be looked at: no answer from zones/us-central1-a") {
+			t.Errorf("%q, %v", seen.Notices, err)
+		}
 	}
 }
 

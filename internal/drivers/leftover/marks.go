@@ -13,7 +13,11 @@ import (
 // How GKE marks what it makes for a cluster.
 const (
 	labelID          = "goog-gke-cluster-id-base32" // of disks
-	balancerFirewall = "k8s-fw-"                    // begins the firewall rule of a load balancer; its name follows
+	balancerFirewall = "k8s-fw-"                    // begins the firewall rule of a Service's load balancer; its name follows
+	ingressFirewall  = "k8s-fw-l7--"                // begins that of all Ingresses; their controller's id follows
+	ingressRule      = "k8s-fw"                     // begins the forwarding rule of an Ingress, which ends in "--" and that id
+	endpointGroup    = "k8s1-"                      // begins a network endpoint group; the beginning of that id follows
+	groupIDLength    = 8                            // of that id, there
 	tagIDLength      = 8                            // of the cluster's id, in the tag of its nodes
 )
 
@@ -33,6 +37,26 @@ func (c Cluster) tagged(tags []string) bool {
 	}
 	for _, tag := range tags {
 		if (strings.HasPrefix(tag, "gke-") || strings.HasPrefix(tag, "gk3-")) && strings.HasSuffix(tag, "-"+c.ID[:tagIDLength]+"-node") {
+			return true
+		}
+	}
+	return false
+}
+
+// made reports whether a forwarding rule is that of a Service or an Ingress of the cluster.
+func (m makers) made(r *compute.ForwardingRule) bool {
+	if m.services[r.Name] && strings.Contains(r.Description, "kubernetes.io/service-name") {
+		return true
+	}
+	i := strings.LastIndex(r.Name, "--")
+	return i >= 0 && strings.HasPrefix(r.Name, ingressRule) && m.controllers[r.Name[i+len("--"):]]
+}
+
+// grouped reports whether an endpoint group is of a controller of the cluster.
+func (m makers) grouped(g *compute.NetworkEndpointGroup) bool {
+	rest, ok := strings.CutPrefix(g.Name, endpointGroup)
+	for id := range m.controllers {
+		if ok && len(id) >= groupIDLength && strings.HasPrefix(rest, id[:groupIDLength]+"-") && strings.Contains(g.Description, "cluster-uid") {
 			return true
 		}
 	}

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"slices"
 	"sync"
+	"time"
 
 	"google.golang.org/api/compute/v1"
 
@@ -20,9 +21,17 @@ type Driver struct {
 
 	creations gcp.Creations // operations that this process has begun, by the path of what they work on
 
-	mu   sync.Mutex
-	ours map[string]bool // names of networks that were seen to be ours
+	mu       sync.Mutex
+	ours     map[string]bool // names of networks that were seen to be ours
+	sweepAt  time.Time       // when to look for some while none is known
+	sweepErr error           // why the last such look failed
 }
+
+// A stack that has no networks looks this seldom whether an earlier revision has left one, and sooner again if it could not look.
+const (
+	sweepEvery = time.Hour
+	sweepAgain = 10 * time.Minute
+)
 
 var _ resource.Driver[Spec] = (*Driver)(nil)
 
@@ -40,12 +49,18 @@ func New(ctx context.Context, config gcp.Config, stack string) (*Driver, error) 
 }
 
 // Observe follows the contract of resource.Driver. It costs three requests side by side, and one for the operations under way if
-// anything differs. Nothing is asked while no network is wanted and none is known to be ours: since none is ever removed, there is no
-// need to look for those that nobody wants, and a stack without networks needs no permission for them.
+// anything differs. A stack without networks needs no permission for them: it lists them at the start and once an hour, and says so if
+// it may not, for one that an earlier revision has left would not be found then.
 func (d *Driver) Observe(ctx context.Context, want []Spec, list bool) (resource.Seen[Spec], error) {
 	var seen resource.Seen[Spec]
-	if len(want) == 0 && (!list || !d.knowsAny()) {
-		return seen, nil
+	if len(want) == 0 {
+		known, err := d.sweep(ctx, list)
+		if err != nil {
+			seen.Notices = append(seen.Notices, "networks may not be listed, so one that an earlier revision has left would not be found: "+err.Error())
+		}
+		if !list || !known {
+			return seen, ctx.Err()
+		}
 	}
 	v := d.read(ctx, want, list)
 	if err := ctx.Err(); err != nil {
@@ -76,10 +91,31 @@ func (d *Driver) Observe(ctx context.Context, want []Spec, list bool) (resource.
 	return seen, nil
 }
 
-func (d *Driver) knowsAny() bool {
+// sweep reports whether any network is known to be ours. While none is, it looks for some now and then.
+func (d *Driver) sweep(ctx context.Context, list bool) (known bool, err error) {
+	d.mu.Lock()
+	known, err = len(d.ours) > 0, d.sweepErr
+	due := !known && list && !time.Now().Before(d.sweepAt)
+	d.mu.Unlock()
+	if !due {
+		return known, err
+	}
+	all, err := d.list(ctx)
+	if ctx.Err() != nil {
+		return false, nil // the caller tells
+	}
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	return len(d.ours) > 0
+	for _, n := range all {
+		if gcp.DescribedOwner(n.Description) == d.stack {
+			d.ours[n.Name] = true
+		}
+	}
+	d.sweepErr, d.sweepAt = err, time.Now().Add(sweepEvery)
+	if err != nil {
+		d.sweepAt = time.Now().Add(sweepAgain)
+	}
+	return len(d.ours) > 0, err
 }
 
 // live is one network as the engine is told of it. want is nil where nobody asks for it.

@@ -51,13 +51,7 @@ func (d *Driver) read(ctx context.Context, want []Spec, list bool) *view {
 
 func (d *Driver) readNetworks(ctx context.Context, v *view, want []Spec, list bool) {
 	if list {
-		v.unlisted = reading(ctx, "networks.list", func(ctx context.Context) error {
-			v.listed = nil
-			return d.service.Networks.List(d.project).Pages(ctx, func(page *compute.NetworkList) error {
-				v.listed = append(v.listed, page.Items...)
-				return nil
-			})
-		})
+		v.listed, v.unlisted = d.list(ctx)
 	}
 	for _, n := range v.listed {
 		v.byName[n.Name] = n
@@ -79,61 +73,54 @@ func (d *Driver) readNetworks(ctx context.Context, v *view, want []Spec, list bo
 	}
 }
 
+// list reads all networks of the project.
+func (d *Driver) list(ctx context.Context) (all []*compute.Network, err error) {
+	err = reading(ctx, "networks.list", func(ctx context.Context) error {
+		all = nil
+		return d.service.Networks.List(d.project).Pages(ctx, func(page *compute.NetworkList) error {
+			all = append(all, page.Items...)
+			return nil
+		})
+	})
+	return all, err
+}
+
 // listSubnets reads those of all regions. A region that gives no answer does not fail the call: it is merely named in the answer.
 func (d *Driver) listSubnets(ctx context.Context) (all []*compute.Subnetwork, err error) {
-	var silent []string
+	var silent gcp.Silent
 	err = reading(ctx, "subnetworks.aggregatedList", func(ctx context.Context) error {
-		all, silent = nil, nil
+		all, silent = nil, gcp.Silent{}
 		return d.service.Subnetworks.AggregatedList(d.project).Pages(ctx, func(page *compute.SubnetworkAggregatedList) error {
-			silent = append(silent, page.Unreachables...)
+			silent.Named(page.Unreachables)
 			for scope, in := range page.Items {
-				if in.Warning != nil && in.Warning.Code == unreachable {
-					silent = append(silent, scope)
+				if in.Warning != nil {
+					silent.Warned(scope, in.Warning.Code)
 				}
 				all = append(all, in.Subnetworks...)
 			}
 			return nil
 		})
 	})
-	return all, firstErr(err, unheard(silent))
+	return all, silent.Or(err)
 }
 
 // listRouters is the same of Cloud Routers.
 func (d *Driver) listRouters(ctx context.Context) (all []*compute.Router, err error) {
-	var silent []string
+	var silent gcp.Silent
 	err = reading(ctx, "routers.aggregatedList", func(ctx context.Context) error {
-		all, silent = nil, nil
+		all, silent = nil, gcp.Silent{}
 		return d.service.Routers.AggregatedList(d.project).Pages(ctx, func(page *compute.RouterAggregatedList) error {
-			silent = append(silent, page.Unreachables...)
+			silent.Named(page.Unreachables)
 			for scope, in := range page.Items {
-				if in.Warning != nil && in.Warning.Code == unreachable {
-					silent = append(silent, scope)
+				if in.Warning != nil {
+					silent.Warned(scope, in.Warning.Code)
 				}
 				all = append(all, in.Routers...)
 			}
 			return nil
 		})
 	})
-	return all, firstErr(err, unheard(silent))
-}
-
-// unreachable is how a listing says that a region gave no answer.
-const unreachable = "UNREACHABLE"
-
-func unheard(scopes []string) error {
-	if len(scopes) == 0 {
-		return nil
-	}
-	return fmt.Errorf("no answer from %s", strings.Join(scopes, ", "))
-}
-
-func firstErr(errs ...error) error {
-	for _, err := range errs {
-		if err != nil {
-			return err
-		}
-	}
-	return nil
+	return all, silent.Or(err)
 }
 
 // parts sees to it that the view has all subnets of n, and the routers that count: those that a failed listing leaves out are read by name.

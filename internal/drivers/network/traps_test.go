@@ -15,15 +15,31 @@ import (
 	"recsysd.dev/recsysd/internal/resource"
 )
 
-// A stack without networks needs no right to see any.
-func TestNoNetworksNoRequests(t *testing.T) {
+// A stack without networks lists them once and then seldom, and does not call a missing permission blindness.
+func TestStackWithoutNetworks(t *testing.T) {
 	srv := gcptest.Start(t)
+	srv.Forbid("compute")
 	d := open(t, srv.Config(), "ours")
-	if seen, err := d.Observe(t.Context(), nil, true); err != nil || len(seen.Live)+len(seen.Unlisted) > 0 {
-		t.Errorf("there is nothing to see: %+v, %v", seen, err)
+	for range 3 {
+		seen, err := d.Observe(t.Context(), nil, true)
+		if err != nil || len(seen.Live)+len(seen.Unlisted) > 0 || len(seen.Notices) != 1 {
+			t.Errorf("a notice and no more, every time: %+v, %v", seen, err)
+		}
 	}
-	if calls := srv.Calls(); len(calls) > 0 {
+	if calls := srv.Calls(); len(calls) != 1 {
 		t.Errorf("nothing is wanted, and Google was asked: %v", calls)
+	}
+}
+
+// A network that no stack file has any longer is found by a process that has never seen it, with the command that removes it, and another
+// stack's is not.
+func TestWhatAnEarlierProcessMade(t *testing.T) {
+	srv := gcptest.Start(t)
+	converge(t, srv, open(t, srv.Config(), "ours"), sample(0))
+	converge(t, srv, open(t, srv.Config(), "theirs"), sample(1))
+	seen, err := open(t, srv.Config(), "ours").Observe(t.Context(), nil, true)
+	if err != nil || len(seen.Live) != 1 || seen.Live[0].Spec.Name != sample(0).Name || !strings.Contains(seen.Live[0].ByHand, "gcloud compute networks delete sample-0") {
+		t.Errorf("%+v, %v", seen, err)
 	}
 }
 

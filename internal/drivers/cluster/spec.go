@@ -98,12 +98,20 @@ func (s Spec) ByName() bool { return s.DNSEndpoint != nil && *s.DNSEndpoint }
 // Ref is cluster/NAME.
 func (s Spec) Ref() resource.Ref { return resource.Ref{Kind: Kind, Name: s.Name} }
 
-// Needs is the network, if it names one.
+// Needs is the network, if it names one, and the accounts of the nodes that it is made with.
 func (s Spec) Needs() []resource.Need {
-	if s.Network == "" {
-		return nil
+	var needs []resource.Need
+	if s.Network != "" {
+		needs = append(needs, resource.Need{Ref: resource.Ref{Kind: networkKind, Name: path.Base(s.Network)}})
 	}
-	return []resource.Need{{Ref: resource.Ref{Kind: networkKind, Name: path.Base(s.Network)}}}
+	for _, p := range s.Pools {
+		for _, n := range p.NeedsAccount() {
+			if !slices.Contains(needs, n) {
+				needs = append(needs, n)
+			}
+		}
+	}
+	return needs
 }
 
 // ID is Google's own of a live cluster, which no other ever has; "" of one that was not looked at.

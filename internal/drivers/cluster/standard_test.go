@@ -2,6 +2,7 @@ package cluster_test
 
 import (
 	"errors"
+	"slices"
 	"strings"
 	"testing"
 
@@ -93,6 +94,13 @@ func TestStandardIsFixed(t *testing.T) {
 	}
 	if n := want.Needs(); len(n) != 1 || n[0].Ref != (resource.Ref{Kind: "network", Name: "main"}) || n[0].In {
 		t.Errorf("a cluster stands on its network, and does not go with it: %v", n)
+	}
+	want.Pools = slices.Clone(want.Pools)
+	for i := range want.Pools {
+		want.Pools[i].ServiceAccount = new("recsys-nodes")
+	}
+	if n := want.Needs(); len(n) != 2 || n[1] != (resource.Need{Ref: resource.Ref{Kind: "identity", Name: "recsys-nodes"}}) {
+		t.Errorf("its pools are made with it, so their account comes before it: %v", n)
 	}
 }
 

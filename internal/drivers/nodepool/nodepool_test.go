@@ -24,6 +24,7 @@ func TestContract(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			resourcetest.Run(t, func(t *testing.T) resourcetest.Harness[nodepool.Spec] {
 				srv := gcptest.Start(t)
+				srv.AddAccount(nodesAccount)
 				return harness(t, srv, config(srv))
 			})
 		})
@@ -167,6 +168,7 @@ func diff(want nodepool.Spec, l resource.Live[nodepool.Spec]) []resource.Change 
 func converged(t *testing.T, want nodepool.Spec) (*gcptest.Server, *nodepool.Driver) {
 	t.Helper()
 	srv := gcptest.Start(t)
+	srv.AddAccount(nodesAccount)
 	addCluster(srv, want.Cluster)
 	d := open(t, srv.Config(), "ours")
 	if err := d.Create(t.Context(), want); err != nil {

@@ -19,8 +19,11 @@ import (
 // Kind is the Ref.Kind of every node pool.
 const Kind = "nodepool"
 
-// clusterKind is the Ref.Kind of what a pool lives in; cluster builds on this room, not the other way round.
-const clusterKind = "cluster"
+// Ref.Kinds of what a pool lives in, and of whom its nodes run as. The cluster builds on this room, not the other way round.
+const (
+	clusterKind  = "cluster"
+	identityKind = "identity"
+)
 
 // Spec is a node pool, wanted or live. A nil pointer, slice or map means "not ours": what the stack file leaves out is neither
 // compared nor changed. Versions are not part of it: Google moves them with the cluster's channel. Numbers of nodes are those of all zones together.
@@ -91,9 +94,19 @@ func (s Spec) In(cluster, location string) Spec {
 // Ref is nodepool/CLUSTER/POOL.
 func (s Spec) Ref() resource.Ref { return resource.Ref{Kind: Kind, Name: s.Cluster + "/" + s.Name} }
 
-// Needs is its cluster, which makes and removes it along with itself.
+// Needs is its cluster, which makes and removes it along with itself, and the account that the nodes run as.
 func (s Spec) Needs() []resource.Need {
-	return []resource.Need{{Ref: resource.Ref{Kind: clusterKind, Name: s.Cluster}, In: true, Part: true}}
+	return append([]resource.Need{{Ref: resource.Ref{Kind: clusterKind, Name: s.Cluster}, In: true, Part: true}}, s.NeedsAccount()...)
+}
+
+// NeedsAccount is the Google service account that its nodes run as, which may be one of the stack's own; whose project it is of does not show
+// here. Without it Google makes no node.
+func (s Spec) NeedsAccount() []resource.Need {
+	if s.ServiceAccount == nil || *s.ServiceAccount == noAccount {
+		return nil
+	}
+	name, _, _ := strings.Cut(*s.ServiceAccount, "@")
+	return []resource.Need{{Ref: resource.Ref{Kind: identityKind, Name: name}}}
 }
 
 // Lifetime is Stateful: local data of the pods goes with the nodes, and so does the place where they run.

@@ -235,12 +235,39 @@ func TestTheLastPoolStays(t *testing.T) {
 	}
 }
 
+const nodesAccount = "recsys-nodes@acme.iam.gserviceaccount.com"
+
+// The account that nodes run as may be one of the stack's workloads' too: it is there before them, and not taken from under them. One that was
+// made a moment ago, and is not yet known everywhere, is waited for.
+func TestTheNodesAccount(t *testing.T) {
+	want := sample("ours")
+	srv, d := converged(t, want)
+	live := see(t, d, want).Spec
+	for _, s := range []nodepool.Spec{want, live} {
+		if n := s.Needs(); len(n) != 2 || n[1] != (resource.Need{Ref: resource.Ref{Kind: "identity", Name: "recsys-nodes"}}) {
+			t.Errorf("it stands on its account: %+v", n)
+		}
+	}
+	if n := minimal("ours").Needs(); len(n) != 1 || !n[0].In {
+		t.Errorf("the default account is nobody's: %+v", n)
+	}
+	more := sample("ours")
+	more.Name, more.ServiceAccount = "more", new("made-just-now")
+	if err := d.Create(t.Context(), more); !errors.Is(err, resource.ErrUnavailable) || !strings.Contains(err.Error(), "made-just-now@acme") {
+		t.Errorf("an account that nobody knows yet: %v", err)
+	}
+	srv.AddAccount("made-just-now@acme.iam.gserviceaccount.com")
+	if err := d.Create(t.Context(), more); err != nil {
+		t.Error(err)
+	}
+}
+
 // Creation: with an account of its own a node may do what that account may; a cluster that is away is waited for; an error at the end is told.
 func TestCreation(t *testing.T) {
 	want := sample("ours")
 	srv, d := converged(t, want)
 	pb := srv.NodePool(want.Cluster, want.Name)
-	if pb.GetConfig().GetServiceAccount() != "recsys-nodes@acme.iam.gserviceaccount.com" || len(pb.GetConfig().GetOauthScopes()) != 1 {
+	if pb.GetConfig().GetServiceAccount() != nodesAccount || len(pb.GetConfig().GetOauthScopes()) != 1 {
 		t.Errorf("a short name is an account of the project: %v", pb.GetConfig())
 	}
 	away := sample("ours").In("away", "us-central1")

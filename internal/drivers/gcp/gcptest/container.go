@@ -101,6 +101,9 @@ func (c *container) CreateCluster(ctx context.Context, q *containerpb.CreateClus
 		if _, ok := c.s.clusters[name]; ok {
 			return status.Errorf(codes.AlreadyExists, "Already exists: %s.", name)
 		}
+		if err := c.s.checkGround(path.Base(q.GetParent()), q.GetCluster()); err != nil {
+			return err
+		}
 		made := &cluster{pb: c.s.newCluster(q.GetParent(), q.GetCluster())}
 		for _, pb := range made.pb.NodePools {
 			pb.Status = containerpb.NodePool_PROVISIONING

@@ -2,13 +2,18 @@ package gcptest
 
 import (
 	"fmt"
+	"path"
 	"regexp"
+	"slices"
 	"strings"
 	"time"
 
 	"cloud.google.com/go/container/apiv1/containerpb"
+	computev1 "google.golang.org/api/compute/v1"
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
+
+	"recsysd.dev/recsysd/internal/drivers/gcp"
 )
 
 var (
@@ -53,6 +58,55 @@ func checkCluster(location string, pb *containerpb.Cluster) error {
 		seen[p.GetName()] = true
 	}
 	return checkMaintenance(pb.GetMaintenancePolicy())
+}
+
+// checkGround refuses a cluster on a network, subnet or range that is not there, and nodes that run as an account that is not. The network
+// "default" is in every project; what another project shares is not known here.
+func (s *Server) checkGround(location string, pb *containerpb.Cluster) error {
+	bad := func(format string, args ...any) error { return status.Errorf(codes.InvalidArgument, format, args...) }
+	for _, p := range pb.GetNodePools() {
+		if err := s.checkNodesAccount(p); err != nil {
+			return err
+		}
+	}
+	if n := pb.GetNetwork(); n == "" || n == "default" || strings.Contains(n, "/") && !strings.HasPrefix(n, "projects/"+s.project+"/") {
+		return nil
+	}
+	network, region := path.Base(pb.GetNetwork()), location
+	if zones.MatchString(location) {
+		region = location[:len(location)-2]
+	}
+	if s.vpc.networks[network] == nil {
+		return bad("Project %q has no network named %q.", s.project, network)
+	}
+	if pb.GetSubnetwork() == "" {
+		return nil
+	}
+	at := subnetPath(region, path.Base(pb.GetSubnetwork()))
+	subnet := s.vpc.subnets[at]
+	switch {
+	case subnet == nil || subnet.Network != s.link(networkPath(network)):
+		return bad("Subnetwork %q does not exist in network %q, region %q.", path.Base(pb.GetSubnetwork()), network, region)
+	case s.busy(at):
+		return bad("The resource '%s' is not ready (resourceNotReady).", at)
+	}
+	for what, name := range map[string]string{
+		"Pod": pb.GetIpAllocationPolicy().GetClusterSecondaryRangeName(), "Services": pb.GetIpAllocationPolicy().GetServicesSecondaryRangeName(),
+	} {
+		named := func(r *computev1.SubnetworkSecondaryRange) bool { return r.RangeName == name }
+		if name != "" && !slices.ContainsFunc(subnet.SecondaryIpRanges, named) {
+			return bad("%s secondary range %q does not exist in network %q, subnetwork %q.", what, name, network, subnet.Name)
+		}
+	}
+	return nil
+}
+
+// checkNodesAccount refuses nodes that would run as nobody.
+func (s *Server) checkNodesAccount(pb *containerpb.NodePool) error {
+	if email := pb.GetConfig().GetServiceAccount(); email != "" && s.memberFault(gcp.AccountMember(email)) != "" {
+		return status.Errorf(codes.InvalidArgument, "Service account %q does not exist.", email)
+	}
+	return nil
 }
 
 func checkLabels(labels map[string]string) error {

@@ -7,6 +7,7 @@ import (
 
 	container "cloud.google.com/go/container/apiv1"
 	"cloud.google.com/go/container/apiv1/containerpb"
+	computev1 "google.golang.org/api/compute/v1"
 	"google.golang.org/grpc/codes"
 	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/types/known/timestamppb"
@@ -66,8 +67,24 @@ func TestClusterRefused(t *testing.T) {
 				RecurringWindow: &containerpb.RecurringTimeWindow{Recurrence: "FREQ=WEEKLY;BYDAY=SA", Window: &containerpb.TimeWindow{
 					StartTime: timestamppb.New(time.Unix(0, 0)), EndTime: timestamppb.New(time.Unix(4*3600, 0))}}}}}
 		}), codes.InvalidArgument},
+		{"a network that is not there", newCluster(func(pb *containerpb.Cluster) { pb.Network = "gone" }), codes.InvalidArgument},
+		{"a subnet that is in another region", newCluster(func(pb *containerpb.Cluster) { pb.Network, pb.Subnetwork = "main", "far" }), codes.InvalidArgument},
+		{"a subnet that is in another network", newCluster(func(pb *containerpb.Cluster) { pb.Network, pb.Subnetwork = "other", "near" }), codes.InvalidArgument},
+		{"a range that the subnet has not", newCluster(func(pb *containerpb.Cluster) {
+			pb.Network, pb.Subnetwork = "projects/acme/global/networks/main", "near"
+			pb.IpAllocationPolicy = &containerpb.IPAllocationPolicy{UseIpAliases: true, ClusterSecondaryRangeName: "pods"}
+		}), codes.InvalidArgument},
+		{"nodes that would run as an account that is not there", newCluster(func(pb *containerpb.Cluster) {
+			pb.Autopilot = nil
+			pb.NodePools = []*containerpb.NodePool{{Name: "x", InitialNodeCount: 1, Config: &containerpb.NodeConfig{MachineType: "e2-medium", ServiceAccount: "gone@acme.iam.gserviceaccount.com"}}}
+		}), codes.InvalidArgument},
 	}
 	srv := gcptest.Start(t)
+	for _, name := range []string{"main", "other"} {
+		srv.AddNetwork(&computev1.Network{Name: name})
+	}
+	srv.AddSubnet("main", "us-central1", &computev1.Subnetwork{Name: "near", IpCidrRange: "10.0.0.0/20"})
+	srv.AddSubnet("main", "europe-west1", &computev1.Subnetwork{Name: "far", IpCidrRange: "10.1.0.0/20"})
 	c := clusters(t, srv)
 	for _, tt := range tests {
 		if _, err := c.CreateCluster(t.Context(), tt.req, gcp.Write()...); gcp.Code(err) != tt.code {
@@ -76,6 +93,9 @@ func TestClusterRefused(t *testing.T) {
 	}
 	if n := len(srv.Writes()); n != 0 {
 		t.Errorf("what was refused is no write: %d", n)
+	}
+	if _, err := c.CreateCluster(t.Context(), newCluster(func(pb *containerpb.Cluster) { pb.Network, pb.Subnetwork = "main", "near" }), gcp.Write()...); err != nil {
+		t.Errorf("on a network and subnet that are there: %v", err)
 	}
 }
 

@@ -55,6 +55,9 @@ func (c *container) CreateNodePool(ctx context.Context, q *containerpb.CreateNod
 		if err := checkPool(in.pb, q.GetNodePool()); err != nil {
 			return err
 		}
+		if err := c.s.checkNodesAccount(q.GetNodePool()); err != nil {
+			return err
+		}
 		if _, _, err := c.findPool(name); err == nil {
 			return status.Errorf(codes.AlreadyExists, "Already exists: %s.", name)
 		}

@@ -36,6 +36,9 @@ func (s *Service) Written(op, name string, err error) error {
 		maps.DeleteFunc(s.refusals, func(r refusal, _ int) bool { return r.op == op && r.name == name })
 		return nil
 	}
+	if waits := gcp.MemberMissing(err); waits != nil { // nodes are to run as an account that was made a moment ago
+		return waits
+	}
 	explained := gcp.Explain(op, err)
 	switch {
 	case gcp.Code(err) != codes.FailedPrecondition || stale.MatchString(explained.Error()):

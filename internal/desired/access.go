@@ -77,7 +77,7 @@ func (b *builder) addIdentities() {
 }
 
 // addIdentity takes in one account. Of several workloads that share it the first one's entry is its entry; what any of them says of
-// adoption, protection and suspension holds.
+// adoption, protection and suspension holds; it is only looked at, without marks of ours, if all of them are.
 func (b *builder) addIdentity(account string, workloads []string) {
 	path := joined("workloads", workloads[0])
 	s := identitySpec{
@@ -90,11 +90,17 @@ func (b *builder) addIdentity(account string, workloads []string) {
 	for _, name := range workloads {
 		other := b.file.Workloads[name].Handling
 		h.Adopt = h.Adopt || other.Adopt
+		if h.Mode == observed {
+			h.Mode = other.Mode
+		}
 		s.Protect = s.Protect || other.Protect != nil && *other.Protect
 		if h.Suspend == "" {
 			h.Suspend = other.Suspend
 		}
 		s.Users = append(s.Users, principal{Namespace: b.namespace(), Account: name})
+	}
+	if h.Mode == observed {
+		s.Stack = ""
 	}
 	r := resource.Of(s)
 	b.handle(&r, h, path)
@@ -103,10 +109,11 @@ func (b *builder) addIdentity(account string, workloads []string) {
 }
 
 // addNodes lets the nodes of the stack's clusters pull from its docker registries, where the stack's objects go to one of those clusters.
+// Who pulls from a registry that is only looked at is its owner's business.
 func (b *builder) addNodes() {
 	for _, key := range sortedKeys(b.file.Cloud.Registries) {
 		e, path := b.file.Cloud.Registries[key], joined("registries", key)
-		if b.cluster != (resource.Ref{}) && (e.Spec.Format == "" || e.Spec.Format == "docker") {
+		if b.cluster != (resource.Ref{}) && (e.Spec.Format == "" || e.Spec.Format == "docker") && e.Handling.Mode != observed {
 			e.Spec.Nodes = b.nodeAccounts()
 		}
 		for i, member := range e.Spec.Readers {

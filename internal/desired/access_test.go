@@ -106,6 +106,39 @@ func TestGoogleAccounts(t *testing.T) {
 	}
 }
 
+// What is only looked at is somebody else's: it is not compared with marks or names of ours, nor do the stack's nodes have to stand on it.
+func TestOnlyLookedAt(t *testing.T) {
+	const stack = `
+clusters: {main: {}}
+registries: {theirs: {name: acme-theirs, mode: observe}}
+workloads:
+  api: {image: "nginx:1.27", cpu: 100m, memory: 64Mi, MODE serviceAccount: {google: recsys-api}}
+  trainer: {image: "nginx:1.27", cpu: 100m, memory: 64Mi, mode: observe, serviceAccount: {google: recsys-api}}
+`
+	users := []gcp.Principal{{Namespace: "recsys", Account: "api"}, {Namespace: "recsys", Account: "trainer"}}
+	live := identity.Spec{Name: "recsys-api", DisplayName: "made by hand", Users: users}
+	theirs := live
+	theirs.Stack, theirs.Namespace, theirs.Protect = "other", "other", true
+
+	r := find(t, load(t, desired.Options{}, map[string]string{"stack.yaml": strings.Replace(stack, "MODE", "mode: observe,", 1)}), "identity/recsys-api")
+	for _, l := range []identity.Spec{live, theirs} {
+		if d := r.Spec.(identity.Spec).Diff(l); !r.Observe || len(d) > 0 {
+			t.Errorf("somebody else's account: observe %v, differs %+v", r.Observe, d)
+		}
+	}
+	live.Users = users[:1]
+	if d := r.Spec.(identity.Spec).Diff(live); len(d) != 1 || d[0].Field != "users.recsys/trainer" {
+		t.Errorf("that a workload may not act as it is worth telling: %+v", d)
+	}
+	s := load(t, desired.Options{}, map[string]string{"stack.yaml": strings.Replace(stack, "MODE", "", 1)})
+	if r := find(t, s, "identity/recsys-api"); r.Observe || r.Spec.(identity.Spec).Stack != "recsys" {
+		t.Errorf("an account that one workload shares with another that is only looked at is the stack's: %+v", r)
+	}
+	if theirs := find(t, s, "registry/acme-theirs").Spec.(registry.Spec); theirs.Nodes != nil {
+		t.Errorf("who pulls from another's registry: %v", theirs.Nodes)
+	}
+}
+
 // TestNodesPull: whatever the nodes of a stack's clusters run as may pull its images, and nobody else because of them.
 func TestNodesPull(t *testing.T) {
 	const pool = "machine: e2-standard-4, min: 1, max: 3"

@@ -78,7 +78,7 @@ func (b *builder) labels(entry *field, path, key string) {
 	for _, l := range common.value.fields {
 		labels.imply(l.key, l.value.text, l.value.at)
 	}
-	if mode := entry.value.get("mode"); mode == nil || mode.text != "observe" {
+	if mode := entry.value.get("mode"); mode == nil || mode.text != observed {
 		labels.imply(cloudManagedBy, managedBy, entry.at)
 		labels.imply(cloudStack, b.top.get("name").text, entry.at)
 		if ns := b.namespaceText(); strings.HasPrefix(path, "buckets.") && namespaceOK.MatchString(ns) {
@@ -164,6 +164,9 @@ func (b *builder) checkEstimate(path string) {
 	}
 }
 
+// observed is the mode of what is only looked at.
+const observed = "observe"
+
 // handle writes what the stack says about the handling of a resource.
 func (b *builder) handle(r *resource.Resource, h handling, path string) {
 	r.Protect = b.file.Protect == nil || *b.file.Protect
@@ -175,7 +178,7 @@ func (b *builder) handle(r *resource.Resource, h handling, path string) {
 	if h.Mode != "" {
 		mode = h.Mode
 	}
-	r.Observe = mode == "observe"
+	r.Observe = mode == observed
 	if h.Suspend == "true" || h.Suspend == "false" {
 		b.p.add(b.at(path+".suspend"), path+".suspend", "say why, as a text; to go on, remove the key")
 	}

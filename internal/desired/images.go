@@ -91,7 +91,7 @@ func (b *builder) choice(i workload.Image, path, full string, from image.Reposit
 
 // follow takes down a tag that is to be kept up in Git, unless its workload is to be left alone.
 func (b *builder) follow(name string, i workload.Image, choice image.Choice) {
-	if h := b.file.Workloads[name].Handling; h.Suspend == "" && cmp.Or(h.Mode, b.file.Mode) != "observe" {
+	if h := b.file.Workloads[name].Handling; h.Suspend == "" && cmp.Or(h.Mode, b.file.Mode) != observed {
 		b.followed = append(b.followed, Followed{Workload: name, Image: i.Name, Tag: i.Tag, Choice: choice})
 	}
 }

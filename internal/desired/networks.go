@@ -124,7 +124,7 @@ func rename(f, entry *field) {
 // warnOfNoNAT tells of private nodes that nothing leads out of their network.
 func (b *builder) warnOfNoNAT(c *value, path string, network *field) {
 	private, nat, mode := c.get("privateNodes"), network.value.get("nat"), network.value.get("mode")
-	if private == nil || private.text != "true" || mode != nil && mode.text == "observe" {
+	if private == nil || private.text != "true" || mode != nil && mode.text == observed {
 		return
 	}
 	if nat == nil || nat.text == "false" {

@@ -56,7 +56,7 @@ func (b *builder) grantRoles(workload string) {
 				bad("%q is given on the stack's own buckets, and it has none", role)
 			}
 			for _, key := range sortedKeys(b.file.Cloud.Buckets) {
-				if e := b.file.Cloud.Buckets[key]; e.Handling.Mode != "observe" {
+				if e := b.file.Cloud.Buckets[key]; e.Handling.Mode != observed {
 					b.allow(e, who, role, "")
 				}
 			}
@@ -67,7 +67,7 @@ func (b *builder) grantRoles(workload string) {
 			for _, key := range sortedKeys(b.file.Cloud.Registries) {
 				e := b.file.Cloud.Registries[key]
 				g := registryGrant{Account: who.Account, Role: role}
-				if e.Handling.Mode != "observe" && !slices.Contains(e.Spec.Grants, g) {
+				if e.Handling.Mode != observed && !slices.Contains(e.Spec.Grants, g) {
 					e.Spec.Grants = append(e.Spec.Grants, g)
 				}
 			}

@@ -21,7 +21,7 @@ const Kind = "identity"
 type Spec struct {
 	Name        string // the part of its address before the @; unique in the project
 	DisplayName string // what people read
-	Stack       string // the mark of its owner; "": nobody's
+	Stack       string // the mark of its owner; "": nobody's. One that is wanted without it is only looked at, and its marks and name are not ours
 	Namespace   string // the mark of the stack's namespace: whose workloads the stack has let in
 	Protect     bool   // the mark of one that may not go, though it holds nothing
 	Users       []gcp.Principal
@@ -79,10 +79,12 @@ func (s Spec) Diff(live Spec) []resource.Change {
 		}
 	}
 	add(fieldDisabled, "false", strconv.FormatBool(live.Disabled))
-	add(fieldDisplayName, strconv.Quote(s.DisplayName), strconv.Quote(live.DisplayName))
-	add(fieldStack, s.Stack, live.Stack)
-	add(fieldNamespace, s.Namespace, live.Namespace)
-	add(fieldProtect, strconv.FormatBool(s.Protect), strconv.FormatBool(live.Protect))
+	if s.Stack != "" {
+		add(fieldDisplayName, strconv.Quote(s.DisplayName), strconv.Quote(live.DisplayName))
+		add(fieldStack, s.Stack, live.Stack)
+		add(fieldNamespace, s.Namespace, live.Namespace)
+		add(fieldProtect, strconv.FormatBool(s.Protect), strconv.FormatBool(live.Protect))
+	}
 	for _, u := range s.Users {
 		if !slices.Contains(live.Users, u) {
 			add(fieldUsers+u.String(), userIs, userIsNot)

@@ -60,8 +60,8 @@ func TestCostByHand(t *testing.T) {
 	}
 }
 
-// TestCostOfTheExample is the worked example with its disk of 10 GiB, the bucket's 10 and the images' 5.
-func TestCostOfTheExample(t *testing.T) {
+// TestCostOfTheExampleByHand is the worked example with its disk of 10 GiB, the bucket's 10 and the images' 5.
+func TestCostOfTheExampleByHand(t *testing.T) {
 	_, out, _ := invoke(t, "cost", "-o", "json", "../../examples/stack.yaml")
 	const pods = `
 		Deployment/recsys/api cpu 0.5: 0.5 × 0.0445 × 730 = 16.2425

@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -48,8 +49,10 @@ func loadFile(ctx context.Context, file string, o desired.Options) (*desired.Sta
 		return nil, err
 	}
 	for _, other := range desired.Neighbours(r.Tree, source.Name(), o) {
-		if same := desired.Sameness(stack, other); same != "" {
-			stack.Notices = append(stack.Notices, same)
+		for _, same := range []string{desired.Namesakes(stack, other), desired.Sameness(stack, other)} {
+			if same != "" && !slices.Contains(stack.Notices, same) {
+				stack.Notices = append(stack.Notices, same)
+			}
 		}
 	}
 	return stack, nil

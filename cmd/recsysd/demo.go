@@ -38,6 +38,9 @@ func demoDir() string { return filepath.Join(os.TempDir(), "recsysd-demo") }
 func (p *program) demoCommand() *cobra.Command {
 	c := &cobra.Command{
 		Use: "demo", Short: "Try it: a Git repository, a simulated cloud and the daemon, all on this machine", Args: known,
+		Long: "Try it: a Git repository, a simulated cloud and the daemon, all on this machine.\n\n" +
+			"The simulated cloud keeps what it is given and answers late. It has no tags of images, gives no addresses, runs no pods and refuses\n" +
+			"nothing that Google or Kubernetes would.",
 	}
 	var dir, listen string
 	c.PersistentFlags().StringVar(&dir, "dir", demoDir(), "where the repository and the daemon's state are")

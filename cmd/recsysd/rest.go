@@ -49,7 +49,7 @@ func (p *program) restCommand(c *cobra.Command, asleep bool) *cobra.Command {
 			fmt.Fprintf(p.out, "%s/%s: %s\n", one.Kind, one.Name, one.Rest)
 		}
 		if len(done) == 0 {
-			fmt.Fprintf(p.out, "%s: nothing to do\n", args[1])
+			fmt.Fprintf(p.out, "%s: nothing to do, it is so already\n", args[1])
 		}
 		return nil
 	})
@@ -104,7 +104,7 @@ func (d *daemon) Rest(ctx context.Context, stack string, o control.Rest) ([]cont
 		if err := p.engine.SetRest(ctx, w.of, w.by); err != nil {
 			return done, fmt.Errorf("%s: %w", w.of.Ref, err)
 		}
-		done = append(done, control.Rested{Kind: w.of.Ref.Kind, Name: w.of.Ref.Name, Rest: w.says()})
+		done = append(done, control.Rested{Kind: w.of.Ref.Kind, Name: w.of.Ref.Name, Rest: w.says(time.Now())})
 	}
 	why := "wake"
 	if o.Asleep {
@@ -119,11 +119,12 @@ type word struct {
 	by resource.Rest
 }
 
-func (w word) says() string {
-	if !w.by.ByHand {
+// says is what comes of it, with times in the zone of the schedule.
+func (w word) says(now time.Time) string {
+	if !w.by.ByHand && !w.of.Rest.Wakes.IsZero() {
 		return "as its schedule says"
 	}
-	return w.by.String()
+	return w.of.Rest.Heed(w.by, now).String()
 }
 
 // restOrder is what an order comes to: a word on each resource of the workload and, to wake, on what it uses; to sleep, on what uses it.
@@ -177,8 +178,8 @@ func latest(named []resource.Resource) time.Time {
 	return at
 }
 
-// wordOn is the word on one resource, if any is needed. What is only reached keeps a word of the same kind that holds longer, and needs
-// none where it is awake for ever. wakes is when the schedules have woken what is named: what has none wakes with that.
+// wordOn is the word on one resource, if any is needed: none to wake what is awake for ever. What is only reached keeps a word of the
+// same kind that holds longer. wakes is when the schedules have woken what is named: what has none wakes with that.
 func wordOn(r resource.Resource, live resource.Rest, o control.Rest, named bool, wakes, now time.Time) (word, bool, error) {
 	w := word{of: r, by: resource.Rest{Asleep: o.Asleep, ByHand: true}}
 	switch {
@@ -194,10 +195,10 @@ func wordOn(r resource.Resource, live resource.Rest, o control.Rest, named bool,
 	default: // the sleep that somebody ordered ends
 		return word{of: r}, live.ByHand && live.Asleep, nil
 	}
-	if named {
-		return w, true, nil
-	}
 	ever := !o.Asleep && !live.Asleep && live.Until.IsZero()
+	if named {
+		return w, !ever, nil
+	}
 	longer := live.ByHand && live.Asleep == o.Asleep && (live.Until.IsZero() || live.Until.After(w.by.Until) && !w.by.Until.IsZero())
 	return w, !ever && !longer, nil
 }

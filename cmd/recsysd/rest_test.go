@@ -45,3 +45,31 @@ func TestHowLongASleepByHandHolds(t *testing.T) {
 		}
 	}
 }
+
+// Nothing is noted on what is awake anyway: it would read as if it slept afterwards.
+func TestWhatIsAwakeForEverNeedsNoWaking(t *testing.T) {
+	now := time.Date(2026, 11, 25, 12, 0, 0, 0, time.UTC)
+	api := resting("api", time.Time{})
+	order := control.Rest{Workload: "api", For: time.Hour}
+	if words, err := restOrder(reconcile.Pass{Want: []resource.Resource{api}}, order, now); err != nil || len(words) != 0 {
+		t.Errorf("awake for ever: %v, %v", words, err)
+	}
+	api.Rest.Until = now.Add(8 * time.Hour)
+	words, err := restOrder(reconcile.Pass{Want: []resource.Resource{api}}, order, now)
+	if err != nil || len(words) != 1 || !words[0].by.Until.Equal(now.Add(time.Hour)) {
+		t.Errorf("awake until the evening: %v, %v", words, err)
+	}
+}
+
+// What was ordered is told in the zone of the schedule, as status tells it.
+func TestAnOrderIsToldInTheZoneOfItsSchedule(t *testing.T) {
+	berlin, err := time.LoadLocation("Europe/Berlin")
+	if err != nil {
+		t.Fatal(err)
+	}
+	now := time.Date(2026, 11, 25, 12, 0, 0, 0, time.UTC)
+	w := word{of: resting("api", now.Add(19*time.Hour).In(berlin)), by: resource.Rest{Asleep: true, ByHand: true, Until: now.Add(time.Hour)}}
+	if got := w.says(now); got != "asleep until Wed 2026-11-25 14:00 CET, by hand" {
+		t.Error(got)
+	}
+}

@@ -8,6 +8,15 @@ import (
 	"strings"
 )
 
+// Namesakes says, of a stack and another environment of it, that whichever runs would take what the other has for its own; "" if not.
+func Namesakes(a, b *Stack) string {
+	if a.Name != b.Name || a.Project != b.Project {
+		return ""
+	}
+	return fmt.Sprintf("another environment in environments/ is called %s in project %s too: each would take what the other has for its own, and remove it; give each a name, or a project",
+		a.Name, a.Project)
+}
+
 // Sameness says, of two stacks, that Google cannot tell some of their workloads apart; "" if it can. The identity pool belongs to the
 // project: the same namespace and account in another cluster of it is the same principal.
 func Sameness(a, b *Stack) string {

@@ -42,10 +42,32 @@ workloads:
 			if n := desired.Sameness(s, o); n != "" {
 				told = append(told, n)
 			}
+			if n := desired.Namesakes(s, o); n != "" {
+				t.Errorf("%s: %s", c.reason, n)
+			}
 		}
 		text := strings.Join(told, "\n")
 		if (len(told) == 1 && strings.Contains(text, "prod and staging") && strings.Contains(text, "recsys/api") && strings.Contains(text, "another namespace")) != c.same || len(told) > 1 {
 			t.Errorf("%s: %q", c.reason, text)
+		}
+	}
+}
+
+// Two environments of one name in one project would remove each other's resources; in two projects they never meet.
+func TestNamesakes(t *testing.T) {
+	const stack = "apiVersion: recsysd.dev/v1alpha1\nkind: Stack\nname: prod\nproject: acme\nregion: us-central1\nbuckets: {data: {}}\n"
+	for overlay, want := range map[string]bool{"labels: {env: staging}": true, "name: staging": false, "project: acme-staging": false} {
+		tree := fstest.MapFS{"stack.yaml": {Data: []byte(stack)}, "environments/staging.yaml": {Data: []byte(overlay)}}
+		s, err := desired.Load(tree, "stack.yaml", desired.Options{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		others := desired.Neighbours(tree, "stack.yaml", desired.Options{})
+		if len(others) != 1 {
+			t.Fatalf("%s: %d environments are read", overlay, len(others))
+		}
+		if n := desired.Namesakes(s, others[0]); strings.Contains(n, "called prod in project acme") != want {
+			t.Errorf("%s: %q", overlay, n)
 		}
 	}
 }

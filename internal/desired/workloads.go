@@ -101,6 +101,9 @@ func (b *builder) setting(name, path string) (workload.Setting, []resource.Need)
 			continue
 		}
 		s.Buckets = append(s.Buckets, workload.Bucket{Key: use.Bucket, Name: e.Spec.Name, Prefix: use.Prefix})
+		if strings.HasPrefix(use.Prefix, "/") {
+			continue // said of the workload; the bucket would say it again
+		}
 		if !b.allow(e, b.principal(name), use.Role(), use.Prefix) {
 			b.p.add(b.at(at), at, "the same access stands here twice")
 			continue

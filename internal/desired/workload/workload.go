@@ -182,7 +182,9 @@ func (w Workload) Validate() error {
 		if s.Access == "" {
 			bad(fmt.Sprintf("storage[%d].access", i), "missing; read, write or admin")
 		}
-		if s.Prefix != "" && !strings.HasSuffix(s.Prefix, "/") {
+		if strings.HasPrefix(s.Prefix, "/") {
+			bad(fmt.Sprintf("storage[%d].prefix", i), "%q begins with a slash, and names of objects do not; did you mean %q?", s.Prefix, strings.TrimLeft(s.Prefix, "/"))
+		} else if s.Prefix != "" && !strings.HasSuffix(s.Prefix, "/") {
 			bad(fmt.Sprintf("storage[%d].prefix", i), "%q would fit %s-old/ too; a folder ends in a slash; did you mean %q?", s.Prefix, s.Prefix, s.Prefix+"/")
 		}
 	}

@@ -2,6 +2,7 @@ package main
 
 import (
 	"encoding/json"
+	"fmt"
 	"os"
 	"path/filepath"
 	"slices"
@@ -9,6 +10,10 @@ import (
 	"testing"
 
 	"go.yaml.in/yaml/v4"
+
+	"recsysd.dev/recsysd/internal/cost"
+	"recsysd.dev/recsysd/internal/drivers/kube"
+	"recsysd.dev/recsysd/internal/resource"
 )
 
 // costCase is one of testdata/cost.yaml, whose head says what its keys are.
@@ -139,4 +144,28 @@ func pricedLines(t *testing.T, out string, clusters, total bool) (all []string, 
 	slices.Sort(all)
 	s := v.Total.Scheduled
 	return all, s.Minimum.String() + " " + s.Expected.String() + " " + s.Maximum.String()
+}
+
+// BenchmarkCost prices a stack of 10,000 workloads from its resources on: what each is billed for, and what that comes to.
+func BenchmarkCost(b *testing.B) {
+	book, err := cost.Embedded()
+	if err != nil {
+		b.Fatal(err)
+	}
+	in := &kube.Place{Region: "us-central1", Mode: kube.Autopilot, Bursting: true}
+	wanted := make([]resource.Resource, 10_000)
+	for i := range wanted {
+		pod := map[string]any{"containers": []any{map[string]any{"name": "main", "resources": map[string]any{"requests": map[string]any{"cpu": "500m", "memory": "1Gi"}}}}}
+		wanted[i] = resource.Of(kube.Object{Billing: kube.Billing{Place: in, Asleep: resource.Ratio(108, 168)}, Manifest: map[string]any{
+			"apiVersion": "apps/v1", "kind": "Deployment", "metadata": map[string]any{"name": fmt.Sprintf("api-%05d", i), "namespace": "recsys"},
+			"spec": map[string]any{"replicas": int64(2), "template": map[string]any{"spec": pod}},
+		}})
+	}
+	b.ReportAllocs()
+	for b.Loop() {
+		bills, _ := cost.BillsOf(wanted)
+		if r := cost.Of(book, bills, cost.Expected, cost.Options{}); len(r.Resources) != len(wanted) || r.Unpriced != 0 {
+			b.Fatalf("%d resources, %d without a price", len(r.Resources), r.Unpriced)
+		}
+	}
 }

@@ -6,6 +6,8 @@ import (
 	"path"
 	"slices"
 	"strings"
+
+	"recsysd.dev/recsysd/internal/desired/workload"
 )
 
 // Namesakes says, of a stack and another environment of it, that whichever runs would take what the other has for its own; "" if not.
@@ -56,8 +58,12 @@ func Neighbours(tree fs.FS, file string, o Options) []*Stack {
 func (b *builder) keyless() []string {
 	var all []string
 	for _, name := range sortedKeys(b.file.Workloads) {
-		if w := b.file.Workloads[name].Workload; len(w.Storage) > 0 || w.ServiceAccount != nil {
+		w := b.file.Workloads[name].Workload
+		if len(w.Storage) > 0 || w.ServiceAccount != nil {
 			all = append(all, b.namespace()+"/"+name)
+		}
+		if w.Backup != nil {
+			all = append(all, b.namespace()+"/"+workload.BackupName(name))
 		}
 	}
 	return all

@@ -71,3 +71,36 @@ func TestNamesakes(t *testing.T) {
 		}
 	}
 }
+
+// The account that makes a workload's backups is given a bucket as well.
+func TestSamenessOfBackups(t *testing.T) {
+	const stack = `apiVersion: recsysd.dev/v1alpha1
+kind: Stack
+name: prod
+project: acme
+region: us-central1
+namespace: recsys
+clusters: {primary: {}}
+buckets: {data: {}}
+secrets: {db: {generate: [password]}}
+workloads:
+  db:
+    image: postgres:16
+    user: 999
+    port: 5432
+    cpu: 100m
+    memory: 256Mi
+    env: {POSTGRES_PASSWORD: {secret: db, key: password}, PGDATA: /data/pg}
+    disk: {size: 1Gi, mount: /data}
+    backup: {schedule: "0 3 * * *", bucket: data, keep: 7}
+`
+	tree := fstest.MapFS{"stack.yaml": {Data: []byte(stack)}, "environments/staging.yaml": {Data: []byte("name: staging")}}
+	s, err := desired.Load(tree, "stack.yaml", desired.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	others := desired.Neighbours(tree, "stack.yaml", desired.Options{})
+	if len(others) != 1 || !strings.Contains(desired.Sameness(s, others[0]), "recsys/db-backup") {
+		t.Errorf("of %d others: %q", len(others), desired.Sameness(s, others[0]))
+	}
+}

@@ -183,8 +183,8 @@ func spec(cluster *containerpb.Cluster, pb *containerpb.NodePool) Spec {
 		seen:       pb,
 		Private:    private(cluster, pb),
 	}
-	if len(cluster.GetNodePools()) == 1 { // GKE counts those of all pools together
-		n := int64(cluster.GetCurrentNodeCount())
+	// GKE counts the nodes of all pools together, and may one day leave the number out: none at all is no answer.
+	if n := int64(cluster.GetCurrentNodeCount()); len(cluster.GetNodePools()) == 1 && n > 0 {
 		s.count = &n
 	}
 	for _, t := range c.GetTaints() {

@@ -1,5 +1,7 @@
 package resource
 
+import "slices"
+
 // Usage is one thing that a resource is billed for while it exists, in what a price list knows: amounts, not dollars. What it comes to
 // is the business of the room of prices.
 //
@@ -46,10 +48,15 @@ const (
 // stack is read again.
 func (r Resource) Usage() []Usage { return usageOf(r.Spec) }
 
-// Usage is what the live resource is billed for now; nothing where it is not known what is there.
+// Usage is what the live resource is billed for now; nothing where it is not known what is there. What sleeps by a schedule is not there
+// while the resource sleeps.
 func (o Observation) Usage() []Usage {
 	if o.State == Unknown || o.State == Absent {
 		return nil
 	}
-	return usageOf(o.live)
+	all := usageOf(o.live)
+	if o.Asleep {
+		all = slices.DeleteFunc(all, func(u Usage) bool { return !u.Asleep.Zero() })
+	}
+	return all
 }

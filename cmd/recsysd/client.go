@@ -95,10 +95,15 @@ func (p *program) driftCommand() *cobra.Command {
 	c := &cobra.Command{Use: "drift [STACK]", Short: "Show what was changed by another hand and is not put back", Args: p.oneStack()}
 	p.stackFlag(c)
 	p.formatFlag(c)
+	suggest := c.Flags().Bool("suggest-ignores", false, "print the rules of the stack file that would end the drift that is seen now")
 	return p.ask(c, func(ctx context.Context, d control.Daemon, _ []string) error {
 		v, err := d.Drift(ctx, p.stack)
 		if err != nil {
 			return err
+		}
+		if *suggest {
+			s := v.Suggest()
+			return p.show(s, func(view.Paint) error { return s.Text(p.out) })
 		}
 		return p.show(v, func(paint view.Paint) error { return v.Text(p.out, paint, time.Now()) })
 	})

@@ -12,6 +12,7 @@ import (
 
 	"recsysd.dev/recsysd/internal/plan"
 	"recsysd.dev/recsysd/internal/reconcile"
+	"recsysd.dev/recsysd/internal/resource"
 	"recsysd.dev/recsysd/internal/view"
 )
 
@@ -55,6 +56,14 @@ func (r *runner) tell(p reconcile.Pass) {
 			r.log.Debug("step", append(fields, zap.Error(res.Err))...)
 		default:
 			r.log.Info("step", fields...)
+		}
+	}
+	for _, ref := range p.Fought {
+		for _, f := range p.Fights()[ref] {
+			if f.Since.Equal(p.Start) {
+				r.log.Warn("fight", zap.String("resource", ref.String()), zap.String("field", f.Field), zap.String("rival", f.Rival),
+					zap.String("ignore", resource.IgnoreRule(ref.String(), []string{f.Field})))
+			}
 		}
 	}
 	err := errors.Join(p.SourceErr, p.StackErr, p.Err)

@@ -40,6 +40,7 @@ type Options struct {
 type Stack struct {
 	Name, Project, Region string
 	Resources             []resource.Resource // by Ref
+	Observe               bool                // its mode: what is no longer in the file is not removed either
 	Notices               []string            // worth telling; nothing is wrong
 	Until                 time.Time           // when the same files may want something else; zero: never
 	ProjectRoles          []ProjectRole       // wanted by workloads, and for the project's owner to give
@@ -65,6 +66,7 @@ func Load(tree fs.FS, path string, o Options) (*Stack, error) {
 	slices.SortFunc(b.resources, func(a, c resource.Resource) int { return a.Ref.Compare(c.Ref) })
 	return &Stack{
 		Name: b.file.Name, Project: b.file.Project, Region: b.file.Region, Resources: b.resources, Notices: b.notices, Until: b.until,
+		Observe:      b.file.Mode == "observe",
 		ProjectRoles: b.projectRoles,
 		Followed:     b.followed,
 		Keyless:      b.keyless(),
@@ -120,6 +122,7 @@ func (b *builder) load() {
 	b.addManifests(manifests)
 	b.addNamespace()
 	b.addBilling()
+	b.addIgnores()
 	if len(b.resources) == 0 && !b.p.any() {
 		b.p.add(b.top.at, "", "the stack is empty; nothing at all is more likely a mistake than a wish")
 	}

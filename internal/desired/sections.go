@@ -101,6 +101,7 @@ type file struct {
 	Workloads map[string]*workloadEntry `yaml:"workloads" doc:"Pods in short form, by name. Each becomes a Deployment, or with a disk a StatefulSet, and what belongs to it."`
 	Secrets   map[string]*secretEntry   `yaml:"secrets" doc:"Kubernetes Secrets, by name: their values are made at random, or come from encrypted files or from Secret Manager."`
 	Manifests []string                  `yaml:"manifests" doc:"Plain Kubernetes objects: files, globs, and folders with a kustomization.yaml, as seen from the stack file's folder."`
+	Ignore    []ignoreRule              `yaml:"ignore" doc:"Fields that others say: used at creation, then never compared and never written."`
 	Cost      *cost                     `yaml:"cost" doc:"What the price depends on and no resource says."`
 }
 
@@ -276,6 +277,12 @@ func (m *managedSecrets) UnmarshalText(text []byte) error {
 func (m *managedSecret) UnmarshalText(text []byte) error {
 	m.Secret = string(text)
 	return nil
+}
+
+// ignoreRule leaves fields of some resources to others.
+type ignoreRule struct {
+	Fields []string `yaml:"fields" required:"true" doc:"Fields as recsysd drift names them, each with all that stands below it; * stands for any characters of a step. Required."`
+	On     string   `yaml:"on" required:"true" doc:"The resources: KIND/NAME, of a Kubernetes object KIND/NAMESPACE/NAME, or KIND/NAME for one in the stack's namespace; * stands for any characters but a slash. Required."`
 }
 
 // cost is what prices need to know.

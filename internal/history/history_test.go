@@ -37,6 +37,7 @@ func TestSurvivesRestart(t *testing.T) {
 	want := reconcile.Memory{
 		InSync: map[resource.Ref]string{api: "hash"}, DriftSince: map[resource.Ref]time.Time{api: time.Unix(1000, 0).UTC()},
 		Applied: "abc", Suspended: "migration", Held: map[resource.Ref]string{{Kind: "bucket", Name: "b"}: "audit"},
+		Fights: map[resource.Ref][]reconcile.Fight{api: {{Field: "spec.replicas", Want: "1", Have: "9", Rival: "scaler", Since: time.Unix(2000, 0).UTC(), Moved: time.Unix(3000, 0).UTC()}}},
 	}
 	if err := s.Record(pass(1, plan.Update, plan.OK), want); err != nil {
 		t.Fatal(err)

@@ -2,6 +2,7 @@ package history
 
 import (
 	"maps"
+	"slices"
 	"time"
 
 	"recsysd.dev/recsysd/internal/reconcile"
@@ -10,26 +11,29 @@ import (
 
 // memory is reconcile.Memory as it lies on disk: references are text.
 type memory struct {
-	InSync     map[string]string    `json:"inSync,omitempty"`
-	DriftSince map[string]time.Time `json:"driftSince,omitempty"`
-	Applied    string               `json:"applied,omitempty"`
-	Suspended  string               `json:"suspended,omitempty"`
-	Held       map[string]string    `json:"held,omitempty"`
+	InSync     map[string]string            `json:"inSync,omitempty"`
+	DriftSince map[string]time.Time         `json:"driftSince,omitempty"`
+	Applied    string                       `json:"applied,omitempty"`
+	Suspended  string                       `json:"suspended,omitempty"`
+	Held       map[string]string            `json:"held,omitempty"`
+	Fights     map[string][]reconcile.Fight `json:"fights,omitempty"`
 }
 
 func memorize(m reconcile.Memory) memory {
-	return memory{texts(m.InSync), texts(m.DriftSince), m.Applied, m.Suspended, texts(m.Held)}
+	return memory{texts(m.InSync), texts(m.DriftSince), m.Applied, m.Suspended, texts(m.Held), texts(m.Fights)}
 }
 
 func (m memory) remembered() reconcile.Memory {
 	return reconcile.Memory{
 		InSync: refs(m.InSync), DriftSince: refs(m.DriftSince), Applied: m.Applied, Suspended: m.Suspended, Held: refs(m.Held),
+		Fights: refs(m.Fights),
 	}
 }
 
 func (m memory) equal(o memory) bool {
 	return m.Applied == o.Applied && m.Suspended == o.Suspended && maps.Equal(m.InSync, o.InSync) && maps.Equal(m.Held, o.Held) &&
-		maps.EqualFunc(m.DriftSince, o.DriftSince, time.Time.Equal)
+		maps.EqualFunc(m.DriftSince, o.DriftSince, time.Time.Equal) &&
+		maps.EqualFunc(m.Fights, o.Fights, func(a, b []reconcile.Fight) bool { return slices.EqualFunc(a, b, reconcile.Fight.Equal) })
 }
 
 func texts[V any](m map[resource.Ref]V) map[string]V {

@@ -17,6 +17,7 @@ var (
 	resourceDrift = desc("recsysd_resource_drift", "Fields in drift when the last pass looked.", "stack", "kind", "name")
 	driftSince    = desc("recsysd_resource_drift_since_timestamp_seconds", "When a pass first saw the drift that is there now.", "stack", "kind", "name")
 	usable        = desc("recsysd_resource_usable", "1 if others may build on the resource.", "stack", "kind", "name")
+	fights        = desc("recsysd_drift_fights", "1 while fields of the resource are left alone because another sets them again whenever they are put back.", "stack", "kind", "name")
 	held          = desc("recsysd_resource_held", "1 if a step on the resource is held back.", "stack", "kind", "name")
 	lastPass      = desc("recsysd_last_pass_timestamp_seconds", "When the last pass ended.", "stack")
 	lastConverged = desc("recsysd_last_converged_timestamp_seconds", "When the last pass ended that found or left everything as wanted.", "stack")
@@ -31,7 +32,7 @@ var (
 // Describe implements prometheus.Collector.
 func (c *Collector) Describe(ch chan<- *prometheus.Desc) {
 	for _, d := range []*prometheus.Desc{
-		resourceDrift, driftSince, usable, held, lastPass, lastConverged, revisionInfo, sourceUp, stackValid, suspended,
+		resourceDrift, driftSince, fights, usable, held, lastPass, lastConverged, revisionInfo, sourceUp, stackValid, suspended,
 		kindBlind, buildInfo,
 	} {
 		ch <- d
@@ -92,6 +93,9 @@ func (s *stack) collect(name string, ch chan<- prometheus.Metric) {
 		gauge(resourceDrift, float64(len(d.Fields)), ref.Kind, ref.Name)
 		if len(d.Fields) > 0 {
 			gauge(driftSince, seconds(d.Since), ref.Kind, ref.Name)
+		}
+		if len(p.Fights()[ref]) > 0 {
+			gauge(fights, 1, ref.Kind, ref.Name)
 		}
 		gauge(usable, number(seen[ref].State.Usable()), ref.Kind, ref.Name)
 		gauge(held, number(step.Verb == plan.Hold), ref.Kind, ref.Name)

@@ -66,13 +66,17 @@ func (d *draft) decideWanted(it *item) Step {
 	if why := d.suspended(it); why != "" {
 		return Step{Verb: Hold, Held: Keep, Why: why, Drift: d.differences(it)}
 	}
-	if why, refused := d.restrained(it); why != "" && step.Verb.Writes() {
+	if why, refused := d.restrained(it); why != "" && (step.Verb.Writes() || len(it.fought) > 0) {
 		if step.Claim && d.policy.Observe {
 			return hold(Keep, why)
 		}
-		return Step{Verb: Hold, Held: step.Verb, Why: why, Drift: d.differences(it), Rejected: refused, Claim: step.Claim}
+		held := step.Verb
+		if !held.Writes() {
+			held = Update
+		}
+		return Step{Verb: Hold, Held: held, Why: why, Drift: d.differences(it), Rejected: refused, Claim: step.Claim}
 	}
-	return step
+	return d.yield(it, step)
 }
 
 // bring is the step that would bring live to what is wanted, if nothing else spoke against it.
@@ -169,10 +173,15 @@ func (d *draft) decideUnwanted(it *item) Step {
 }
 
 func (d *draft) notPruned() string {
-	if d.policy.Prune || d.policy.Destroy {
+	switch {
+	case d.policy.Destroy:
 		return ""
+	case d.policy.Lookout:
+		return "the stack's mode is observe"
+	case !d.policy.Prune:
+		return "prune is off"
 	}
-	return "prune is off"
+	return ""
 }
 
 // unseen is why a removal would be made without knowing enough.

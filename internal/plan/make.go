@@ -61,8 +61,9 @@ type item struct {
 	ref        resource.Ref
 	want       *resource.Resource
 	live       *resource.Observation
-	dependents []resource.Ref // whose wanted or live form stands on this one
-	step       Step           // no Verb: no business of ours
+	fought     []resource.Change // differences of the live one that are left alone; its Diff is without them
+	dependents []resource.Ref    // whose wanted or live form stands on this one
+	step       Step              // no Verb: no business of ours
 }
 
 func newDraft(want []resource.Resource, v View, p Policy) *draft {
@@ -78,7 +79,7 @@ func newDraft(want []resource.Resource, v View, p Policy) *draft {
 	}
 	for i := range v.Found {
 		if v.Found[i].State != resource.Absent {
-			at(v.Found[i].Ref).live = &v.Found[i]
+			at(v.Found[i].Ref).see(v.Found[i], p.Fought[v.Found[i].Ref])
 		}
 	}
 	d.refs = slices.SortedFunc(maps.Keys(d.items), resource.Ref.Compare)

@@ -35,12 +35,16 @@ type View struct {
 type Policy struct {
 	Commit     string // being applied; its first 12 digits are what an unprotected mark names
 	Observe    bool   // report, never write
+	Lookout    bool   // the stack is only looked at, but for what says otherwise: nothing is removed because it is no longer wanted
 	Prune      bool   // remove what is no longer wanted
 	MaxDeletes int    // entries of the stack file that one plan may remove
 	Destroy    bool   // nothing is wanted any longer: want only says what protection was asked for
 	Suspended  string // reason why the whole stack is left alone; "" is not suspended
 	// Held holds, per resource, the reason why a person wants it left alone.
 	Held map[resource.Ref]string
+	// Fought holds, per resource and field, who sets the field again whenever it is put back ("": nobody knows). Such a field is left
+	// alone; the others of the resource are not.
+	Fought map[resource.Ref]map[string]string
 	// Settled are the resources that were in sync with what is wanted now when they were last seen: what differs is drift. To repair
 	// that waits for nothing.
 	Settled map[resource.Ref]bool
@@ -54,6 +58,9 @@ type Step struct {
 	Verb  Verb
 	Why   string // one clause, for people
 	Drift []resource.Change
+	// Fought are differences beside Drift that the step leaves as they are, because another sets them again whenever they are put back.
+	// A Hold has them in Drift.
+	Fought []resource.Change
 	// After are the resources that must be ready for this step: usable, and through with a step of their own; gone, where
 	// both are removals; rewritten, where this step removes what they stood on. One that has no step in the plan is not
 	// there and will not be: the step waits.

@@ -84,6 +84,9 @@ func text(p Plan) string {
 			}
 			fmt.Fprintf(&b, " [%s]", strings.Join(names, " "))
 		}
+		for _, c := range s.Fought {
+			fmt.Fprintf(&b, " leaving=%s", c.Field)
+		}
 		if s.Usable {
 			b.WriteString(" usable")
 		}
@@ -119,7 +122,8 @@ func text(p Plan) string {
 // of a wanted one: pos=PLACE unprotected adopt observe shared inherits suspend=REASON; of a live one: its state, locked foreign asleep
 // mark=COMMIT detail=TEXT refused=WHY notice=TEXT by-hand=TEXT differs=FIELD, where FIELD! cannot be changed in place, FIELD? neither and has
 // the note "how", FIELD~ is a mark and FIELD@ that of the owner. Of both: rest=FORM, asleep or awake, as its schedule asks, or a person.
-// Of the policy: commit=HASH observe no-prune max-deletes=N destroy suspended=REASON held=REF settled=REF rejected=REF blind=KIND unlisted=KIND.
+// Of the policy: commit=HASH observe no-prune max-deletes=N destroy suspended=REASON held=REF settled=REF rejected=REF blind=KIND unlisted=KIND lookout
+// fought=REF:FIELD:RIVAL.
 func readScenario(t testing.TB, a *txtar.Archive) scenario {
 	s := scenario{view: View{Blind: map[string]error{}, Unlisted: map[string]error{}}}
 	s.policy = Policy{Commit: "2222222222222222", Prune: true, MaxDeletes: 10, Held: map[resource.Ref]string{}, Settled: map[resource.Ref]bool{}, Rejected: map[resource.Ref]string{}}
@@ -236,6 +240,15 @@ func (s *scenario) readPolicy(t testing.TB, words []string) {
 			s.policy.Commit = value
 		case "observe":
 			s.policy.Observe = true
+		case "lookout":
+			s.policy.Lookout = true
+		case "fought":
+			on, rival, _ := strings.Cut(value, ":")
+			field, rival, _ := strings.Cut(rival, ":")
+			if s.policy.Fought == nil {
+				s.policy.Fought = map[resource.Ref]map[string]string{}
+			}
+			s.policy.Fought[ref(t, on)] = map[string]string{field: rival}
 		case "no-prune":
 			s.policy.Prune = false
 		case "max-deletes":

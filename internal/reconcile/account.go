@@ -101,8 +101,11 @@ func (p Pass) Observed() map[resource.Ref]resource.Observation {
 	return m
 }
 
+// GoneField is the one field in drift of a resource that somebody removed.
+const GoneField = "resource"
+
 // gone is the one field in which a resource that somebody removed differs.
-var gone = []resource.Change{{Field: "resource", Want: "present", Have: "absent"}}
+var gone = []resource.Change{{Field: GoneField, Want: "present", Have: "absent"}}
 
 // missed notes on every creation of what was there before that somebody has removed it.
 func (r *Reconciler) missed(p *Pass) {
@@ -133,6 +136,8 @@ func (r *Reconciler) account(p *Pass, before map[resource.Ref]resource.Observati
 	maps.DeleteFunc(r.Memory.DriftSince, func(ref resource.Ref, _ time.Time) bool { return !wanted[ref] })
 	maps.DeleteFunc(r.repairs, func(ref resource.Ref, _ Repair) bool { return !wanted[ref] })
 	r.unexplained(p, before, after)
+	r.efforts.wrote(p)
+	r.efforts.look(p.Seen, time.Now())
 	if p.Converged() && !r.Destroy { // what is taken down is not applied, however much of it is held
 		r.Memory.Applied = p.using.Commit
 	}

@@ -99,6 +99,9 @@ func (a *act) write(ctx context.Context, s plan.Step) (usable bool, err error) {
 	if err != nil {
 		return s.Usable, err
 	}
+	for _, c := range s.Fought {
+		named.Ignore = append(slices.Clip(named.Ignore), c.Field)
+	}
 	a.pace.write(s.Ref)
 	switch s.Verb {
 	case plan.Create:

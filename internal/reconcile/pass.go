@@ -33,6 +33,7 @@ type Load func(ctx context.Context, r Revision, now time.Time) (Stack, error)
 // Stack is what a revision wants.
 type Stack struct {
 	Resources []resource.Resource
+	Observe   bool // the whole of it is only looked at: nothing is written, nor removed because it is no longer in the file
 	// Until is when the same revision may want something else, because of a schedule or of what is looked up outside Git: it is
 	// read again then. Zero: never.
 	Until time.Time
@@ -79,9 +80,11 @@ type Pass struct {
 
 	Detected    []resource.Ref // in drift now and not at the pass before
 	Corrected   []resource.Ref // were in drift, were written by us, and are in sync
+	Fought      []resource.Ref // of which a field is left alone from this pass on: see Fights
 	Unexplained []resource.Ref // updated although desired hash and live version are those after our own last write
 
 	using   Revision // that the plan is made for
 	drift   map[resource.Ref]DriftFact
 	repairs map[resource.Ref]Repair
+	fights  map[resource.Ref][]Fight
 }

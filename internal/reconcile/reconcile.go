@@ -31,6 +31,7 @@ type Memory struct {
 	DriftSince map[resource.Ref]time.Time // when a pass first saw the drift that is there
 	Applied    string                     // the newest commit that converged
 	Suspended  string                     // reason, if the whole stack is suspended by hand
+	Fights     map[resource.Ref][]Fight   // fields that are left alone, because another sets them again
 	Held       map[resource.Ref]string    // resources suspended by hand, with the reason
 }
 
@@ -59,6 +60,7 @@ type Reconciler struct {
 	viewOf   int                     // taken when the view was made: its differences are from that stack
 	writes   map[resource.Ref]write  // our last write to each resource
 	repairs  map[resource.Ref]Repair // the last of each resource, for as long as they are worth telling
+	efforts  efforts                 // how often each field was put back lately
 	pace     *pace                   // when each may be written again
 	allowed  allowance               // what a person allowed beyond Settings.MaxDeletes
 	early    time.Time               // when the first step that was too early may be taken
@@ -71,9 +73,9 @@ type Reconciler struct {
 func (r *Reconciler) begin() {
 	r.once.Do(func() {
 		r.pace, r.writes, r.unlisted = newPace(), map[resource.Ref]write{}, map[string]unlisted{}
-		r.repairs = map[resource.Ref]Repair{}
+		r.repairs, r.efforts = map[resource.Ref]Repair{}, efforts{}
 		m := &r.Memory
-		m.InSync, m.DriftSince, m.Held = or(m.InSync), or(m.DriftSince), or(m.Held)
+		m.InSync, m.DriftSince, m.Held, m.Fights = or(m.InSync), or(m.DriftSince), or(m.Held), or(m.Fights)
 	})
 }
 
@@ -139,6 +141,8 @@ func (r *Reconciler) decide(ctx context.Context, k Kick) Pass {
 	rejected := r.pace.rejected(p.using.Commit, p.Want, view.Found)
 	policy := r.policy(k, p.using.Commit, memory, rejected)
 	policy.Settled = settled(memory.InSync, p.Want, view)
+	r.fight(&p, k.Retry)
+	policy.Fought = rivals(r.Memory.Fights)
 	p.Plan, p.Err = plan.Make(p.Want, view, policy)
 	r.missed(&p)
 	if r.recorded != nil {
@@ -163,7 +167,7 @@ func (r *Reconciler) policy(k Kick, commit string, m Memory, rejected map[resour
 		deletes = max(deletes, r.allowed.deletes)
 	}
 	return plan.Policy{
-		Commit: commit, Observe: r.Settings.Observe, Prune: r.Settings.Prune, MaxDeletes: deletes, Destroy: r.Destroy,
+		Commit: commit, Observe: r.Settings.Observe, Prune: r.Settings.Prune, Lookout: r.good.Observe, MaxDeletes: deletes, Destroy: r.Destroy,
 		Suspended: m.Suspended, Held: m.Held, Rejected: rejected,
 	}
 }
@@ -210,6 +214,6 @@ func (r *Reconciler) snapshot() Memory {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	m := r.Memory
-	m.InSync, m.DriftSince, m.Held = maps.Clone(m.InSync), maps.Clone(m.DriftSince), maps.Clone(m.Held)
+	m.InSync, m.DriftSince, m.Held, m.Fights = maps.Clone(m.InSync), maps.Clone(m.DriftSince), maps.Clone(m.Held), maps.Clone(m.Fights)
 	return m
 }

@@ -141,7 +141,7 @@ func TestRun(t *testing.T) {
 			for n := 1; ctx.Err() == nil; n++ {
 				w.resize("a", n)
 				select {
-				case kick <- reconcile.Kick{Refs: []resource.Ref{aPod("a")}, Why: "a watch saw a change"}:
+				case kick <- reconcile.Kick{Refs: []resource.Ref{aPod("a")}, Why: "a watch saw a change", Retry: true}: // not left alone
 				case <-ctx.Done():
 				}
 				time.Sleep(time.Millisecond)

@@ -41,6 +41,12 @@ type Driver[S Spec[S]] interface {
 	Delete(ctx context.Context, live S, replace bool) error
 }
 
+// Leaver is an optional part of a Spec whose driver writes more than the differences it is given: it says which fields are to stay as they
+// are, whatever the spec says of them. Patterns are as Covers has them. They are no part of the comparison of two specs, nor of the hash.
+type Leaver[S any] interface {
+	Leaving(fields []string) S
+}
+
 // Waker is an optional part of a Driver: a person may wake what it looks after, or put it to sleep, for a time.
 type Waker[S any] interface {
 	// SetRest notes on live, as Observe reported it, that it is by.Asleep until by.Until (zero: until somebody says otherwise), whatever

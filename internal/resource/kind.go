@@ -6,6 +6,7 @@ import (
 	"encoding/hex"
 	"encoding/json"
 	"fmt"
+	"slices"
 )
 
 // Kind is a driver with its settings struct erased, so that the engine can hold all kinds in one slice. This file is the only
@@ -93,7 +94,7 @@ func NewKind[S Spec[S]](name string, d Driver[S]) Kind {
 			wanted := map[Ref]*Resource{}
 			for _, r := range want {
 				if s, ok := r.Spec.(S); ok {
-					specs = append(specs, s)
+					specs = append(specs, leaving(s, r.Ignore))
 					wanted[r.Ref] = &r
 				}
 			}
@@ -113,7 +114,7 @@ func NewKind[S Spec[S]](name string, d Driver[S]) Kind {
 			if form, ok := want.Spec.(Sleeper[S]); ok && live.Rest != nil {
 				s = form.WithRest(*live.Rest)
 			}
-			return d.Update(ctx, s, live.live.(S), drift)
+			return d.Update(ctx, leaving(s, want.Ignore), live.live.(S), drift)
 		},
 		remove: func(ctx context.Context, live Observation, replace bool) error {
 			return d.Delete(ctx, live.live.(S), replace)
@@ -147,9 +148,31 @@ func observation[S Spec[S]](l Live[S], wanted *Resource) Observation {
 			want = *l.Want
 		}
 		o.Owned = o.Owned || l.Unmarkable && wanted.Adopt
-		o.Diff, o.Rest = want.Diff(l.Spec), restOf(want)
+		o.Diff, o.Rest = compared(want.Diff(l.Spec), wanted.Ignore), restOf(want)
 	}
 	return o
+}
+
+// leaving is s told which fields are not its own, where its driver has to know.
+func leaving[S Spec[S]](s S, fields []string) S {
+	if l, ok := any(s).(Leaver[S]); ok && len(fields) > 0 {
+		return l.Leaving(fields)
+	}
+	return s
+}
+
+// compared is diff without what is ignored. The marks of recsysd itself are nobody else's to say.
+func compared(diff []Change, ignore []string) []Change {
+	if len(ignore) == 0 {
+		return diff
+	}
+	var left []Change
+	for _, c := range diff {
+		if c.Mark || !slices.ContainsFunc(ignore, func(pattern string) bool { return Covers(pattern, c.Field) }) {
+			left = append(left, c)
+		}
+	}
+	return left
 }
 
 // hash is of the JSON form: struct fields in order, map keys sorted.

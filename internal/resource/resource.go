@@ -114,8 +114,11 @@ type Resource struct {
 	Shared  bool   // one that exists and is not ours is used as it is: neither held nor different
 	Foreign bool   // looked at by a mode of its own, which leaves it unmarked: another's, who pays for it too
 	Suspend string // reason for leaving it alone; "" is not suspended
-	Entry   string // the stack file's entry that it belongs to, such as workloads.api
-	Pos     string // file:line:column of that entry
+	// Ignore are fields, as Covers has them, that others say: at creation they are what is wanted, after that they are never compared and
+	// stay as they are, whatever else of the resource is written.
+	Ignore []string
+	Entry  string // the stack file's entry that it belongs to, such as workloads.api
+	Pos    string // file:line:column of that entry
 
 	// InheritsFirst holds creation of this resource, and of the absent rest of its entry, while an owned one of the same
 	// kind is no longer wanted: a renamed entry must not start on an empty disk while the full one stands unused.

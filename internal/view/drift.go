@@ -6,6 +6,7 @@ import (
 	"slices"
 	"time"
 
+	"recsysd.dev/recsysd/internal/plan"
 	"recsysd.dev/recsysd/internal/reconcile"
 	"recsysd.dev/recsysd/internal/resource"
 )
@@ -22,6 +23,16 @@ type ResourceDrift struct {
 	Name  string    `json:"name"`
 	Since time.Time `json:"since"` // when a pass saw it first
 	Drift []Change  `json:"drift"`
+	Held  string    `json:"held"` // why it is left as it is; "": it is being put back
+	// Fights are those of the fields that another sets again whenever they are put back: they are left alone.
+	Fights []Fight `json:"fights,omitempty"`
+}
+
+// Fight is a field that is left alone, and since when.
+type Fight struct {
+	Field string    `json:"field"`
+	Rival string    `json:"rival"` // who sets it; "" if nobody knows
+	Since time.Time `json:"since"`
 }
 
 // DriftOf shows the drift that the last pass left; nil is a stack before its first pass.
@@ -30,8 +41,18 @@ func DriftOf(stack string, p *reconcile.Pass) Drift {
 	if p == nil {
 		return v
 	}
+	held := map[resource.Ref]string{}
+	for _, s := range p.Plan.Steps {
+		if s.Verb == plan.Hold || len(s.Fought) > 0 {
+			held[s.Ref] = s.Why
+		}
+	}
 	for ref, d := range p.Drift() {
-		v.Resources = append(v.Resources, ResourceDrift{Kind: ref.Kind, Name: ref.Name, Since: d.Since, Drift: changes(d.Fields)})
+		r := ResourceDrift{Kind: ref.Kind, Name: ref.Name, Since: d.Since, Drift: changes(d.Fields), Held: held[ref]}
+		for _, f := range p.Fights()[ref] {
+			r.Fights = append(r.Fights, Fight{f.Field, f.Rival, f.Since})
+		}
+		v.Resources = append(v.Resources, r)
 	}
 	slices.SortFunc(v.Resources, func(a, b ResourceDrift) int {
 		return resource.Ref{Kind: a.Kind, Name: a.Name}.Compare(resource.Ref{Kind: b.Kind, Name: b.Name})
@@ -51,6 +72,12 @@ func (v Drift) Text(w io.Writer, p Paint, now time.Time) error {
 			return err
 		}
 		if err := fields(w, p, r.Drift, nil); err != nil {
+			return err
+		}
+		if r.Held == "" {
+			continue
+		}
+		if _, err := fmt.Fprintf(w, "        %s\n", p.as(change, "left as it is: "+plain(r.Held))); err != nil {
 			return err
 		}
 	}

@@ -73,7 +73,7 @@ func PlanOf(p reconcile.Pass) Plan {
 		}
 		*counters[s.Verb]++
 		step := PlanStep{
-			Kind: s.Ref.Kind, Name: s.Ref.Name, Verb: string(s.Verb), Why: s.Why, Drift: changes(s.Drift),
+			Kind: s.Ref.Kind, Name: s.Ref.Name, Verb: string(s.Verb), Why: s.Why, Drift: changes(slices.Concat(s.Drift, s.Fought)),
 			Holds: string(s.Held), differs: s.Differs(), recreate: map[string]bool{},
 			asleep: s.Verb == plan.Keep && s.Rest != nil && s.Rest.Asleep,
 		}

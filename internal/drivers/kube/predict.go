@@ -63,13 +63,16 @@ func (v *verdicts) clear() {
 func (d *Driver) predict(ctx context.Context, s *link, m mapping, want Object, live *item) (*prediction, error) {
 	want = want.borrowed(live.object.Object)
 	hash := d.hashes.of(want)
-	question := fmt.Sprint(hash, want.Generate, want.Floor, live.print)
+	question := fmt.Sprint(hash, want.Generate, want.Floor, live.print, want.leave)
 	if p := s.verdict.get(want.Ref(), question); p != nil {
 		return p, nil
 	}
 	patch, _ := declared(want)
 	generated(patch, want, live.object.Object, placeholder)
 	if err := want.carry(patch, live.object.Object); err != nil {
+		return nil, err
+	}
+	if err := want.yield(patch, live.object.Object); err != nil {
 		return nil, err
 	}
 	// The uid keeps a dry-run from telling how a successor of the same name would be created.
@@ -127,7 +130,7 @@ func (d *Driver) judge(ctx context.Context, s *link, m mapping, want Object, has
 		same: text(live, "metadata", "annotations", AnnotationApplied) == hash}
 	var diffs []difference
 	for _, diff := range compare(compared(dry), compared(live), known, false) {
-		if !isNote(diff.path) && !applied.explains(diff) {
+		if !isNote(diff.path) && !applied.explains(diff) && !want.leaves(diff.path, live) {
 			diffs = append(diffs, diff)
 		}
 	}
@@ -181,6 +184,9 @@ func (d *Driver) handmade(ctx context.Context, s *link, m mapping, want Object, 
 	}
 	var diffs []difference
 	for _, p := range whole(leaves) {
+		if want.leaves(p, live) {
+			continue
+		}
 		would, is := at(plain, p), at(live, p)
 		if is == nil || empty(would) && empty(is) || len(compare(map[string]any{"": would}, map[string]any{"": is}, nil, false)) == 0 {
 			continue

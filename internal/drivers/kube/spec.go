@@ -71,6 +71,7 @@ type Object struct {
 	Billing Billing
 
 	// The driver's own, on what it observed.
+	leave  []string // fields that others say: see Leaving
 	seen   *sighting
 	dry    *prediction
 	byHand bool // Asleep and Until are a person's word

@@ -131,7 +131,7 @@ func (d *Driver) Update(ctx context.Context, want, live Object, drift []resource
 // repair makes the object ready for the apply, and applies.
 func (d *Driver) repair(ctx context.Context, s *link, m mapping, want Object, decided *sighting) (*unstructured.Unstructured, error) {
 	still := func(since *unstructured.Unstructured) func(*item) bool {
-		return func(fresh *item) bool { return stays(since, fresh) && unmoved(since, fresh, decided.dry) }
+		return func(fresh *item) bool { return stays(since, fresh) && want.unmoved(since, fresh, decided.dry) }
 	}
 	seen := decided.item.object
 	ready, err := s.guarded(ctx, m, seen, func(ctx context.Context, now *unstructured.Unstructured) (*unstructured.Unstructured, error) {
@@ -145,6 +145,9 @@ func (d *Driver) repair(ctx context.Context, s *link, m mapping, want Object, de
 		want := want.borrowed(now.Object)
 		manifest, _ := declared(want)
 		generated(manifest, want, now.Object, password)
+		if err := want.yield(manifest, now.Object); err != nil {
+			return nil, err
+		}
 		meta := object(manifest, "metadata")
 		meta["uid"], meta["resourceVersion"] = string(now.GetUID()), now.GetResourceVersion()
 		return s.apply(ctx, m, wire(manifest), applyOptions{force: true})
@@ -196,10 +199,13 @@ func stays(seen *unstructured.Unstructured, fresh *item) bool {
 }
 
 // unmoved reports whether what was decided since an object was as it was then holds for a newer version: nothing but annotations is
-// other, and none of those that were to be changed or say what is to sleep.
-func unmoved(since *unstructured.Unstructured, now *item, decided *prediction) bool {
+// other, and none of those that were to be changed or say what is to sleep. What is left to others may move.
+func (o Object) unmoved(since *unstructured.Unstructured, now *item, decided *prediction) bool {
 	for _, diff := range compare(compared(now.object.Object), compared(since.Object), nil, false) {
 		field := pathText(diff.path)
+		if o.leaves(diff.path, now.object.Object) {
+			continue
+		}
 		if !strings.HasPrefix(field, "metadata.annotations") || decided == nil ||
 			slices.ContainsFunc(decided.changes, func(c resource.Change) bool { return c.Field == field }) {
 			return false
@@ -216,8 +222,8 @@ func (s *link) mark(ctx context.Context, m mapping, now *unstructured.Unstructur
 
 // prepare takes from the hands what is to be put back, gives away what is no longer declared, and returns the object as it is then.
 func (d *Driver) prepare(ctx context.Context, s *link, m mapping, want Object, p *prediction, now *unstructured.Unstructured) (*unstructured.Unstructured, error) {
-	if p != nil && len(p.take) > 0 {
-		entries, err := hands(d.o.UndoManagers).taken(now.Object, p.take, m.gvr.GroupVersion().String(), time.Now())
+	if take := want.taken(p, now.Object); len(take) > 0 {
+		entries, err := hands(d.o.UndoManagers).taken(now.Object, take, m.gvr.GroupVersion().String(), time.Now())
 		if err != nil {
 			return nil, err
 		}
@@ -233,6 +239,9 @@ func (d *Driver) prepare(ctx context.Context, s *link, m mapping, want Object, p
 	}
 	want = want.borrowed(now.Object)
 	manifest, _ := declared(want)
+	if err := want.yield(manifest, now.Object); err != nil {
+		return nil, err
+	}
 	return s.handOver(ctx, m, want, manifest, now)
 }
 

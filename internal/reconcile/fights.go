@@ -1,0 +1,178 @@
+package reconcile
+
+import (
+	"maps"
+	"slices"
+	"time"
+
+	"recsysd.dev/recsysd/internal/plan"
+	"recsysd.dev/recsysd/internal/resource"
+)
+
+// A field that was put back so many times within so long is fought over: it is left alone, until it has not moved for so long.
+const (
+	fightAfter = 3
+	fightSpan  = 10 * time.Minute
+)
+
+// Fight is a field that another sets again whenever it is put back, and that is left alone.
+type Fight struct {
+	Field string    `json:"field"`
+	Want  string    `json:"want"`
+	Have  string    `json:"have"`
+	Rival string    `json:"rival"` // the field manager that set it last; "": not known
+	Since time.Time `json:"since"` // left alone since
+	Moved time.Time `json:"moved"` // when it was last seen to change
+}
+
+// Equal reports whether two fights are the same and stand the same.
+func (f Fight) Equal(o Fight) bool {
+	sameTimes := f.Since.Equal(o.Since) && f.Moved.Equal(o.Moved)
+	f.Since, f.Moved = o.Since, o.Moved
+	return sameTimes && f == o
+}
+
+// Fights are, per resource, the fields that are left alone because another sets them again whenever they are put back.
+func (p Pass) Fights() map[resource.Ref][]Fight { return p.fights }
+
+// efforts are the times at which each field was put back lately.
+type efforts map[effortOn]*effort
+
+type effortOn struct {
+	ref   resource.Ref
+	field string
+}
+
+type effort struct {
+	want    string // to put back anything else is another effort
+	at      []time.Time
+	written bool // and not yet seen as it should be
+}
+
+// wrote notes what the pass has written. It counts once it is seen as it should be: what a provider takes its time for, or takes in parts,
+// is no fight.
+func (e efforts) wrote(p *Pass) {
+	for i, res := range p.Results {
+		if res.Verb != plan.Update || res.Outcome != plan.OK {
+			continue
+		}
+		for _, c := range p.Plan.Steps[i].Drift {
+			if c.Mark {
+				continue
+			}
+			on := effortOn{res.Ref, c.Field}
+			if e[on] == nil || e[on].want != c.Want {
+				e[on] = &effort{want: c.Want}
+			}
+			e[on].written = true
+		}
+	}
+}
+
+// look counts what has been written and is now as it should be, and forgets what is too long ago.
+func (e efforts) look(seen []resource.Observation, now time.Time) {
+	if len(e) == 0 {
+		return
+	}
+	differs, known := map[effortOn]bool{}, map[resource.Ref]bool{}
+	for _, o := range seen {
+		known[o.Ref] = o.State != resource.Unknown
+		for _, c := range o.Diff {
+			differs[effortOn{o.Ref, c.Field}] = true
+		}
+	}
+	for on, t := range e {
+		if t.written && known[on.ref] && !differs[on] {
+			t.at, t.written = append(t.at, now), false
+		}
+		t.at = slices.DeleteFunc(t.at, func(at time.Time) bool { return now.Sub(at) >= fightSpan })
+		if len(t.at) == 0 && !t.written {
+			delete(e, on)
+		}
+	}
+}
+
+// enough reports whether c was put back as often as it is worth it.
+func (e efforts) enough(ref resource.Ref, c resource.Change) bool {
+	t := e[effortOn{ref, c.Field}]
+	return t != nil && t.want == c.Want && len(t.at) >= fightAfter
+}
+
+// again allows one more try at what was fought over.
+func (e efforts) again(ref resource.Ref, f Fight, now time.Time) {
+	e[effortOn{ref, f.Field}] = &effort{want: f.Want, at: slices.Repeat([]time.Time{now}, fightAfter-1)}
+}
+
+// fight finds what is fought over as things stand before a plan. A person who asks for a pass lets everything be tried anew.
+func (r *Reconciler) fight(p *Pass, anew bool) {
+	now := p.Start
+	if anew {
+		clear(r.Memory.Fights)
+		clear(r.efforts)
+	}
+	wanted := map[resource.Ref]bool{}
+	for _, w := range p.Want {
+		wanted[w.Ref] = true
+	}
+	maps.DeleteFunc(r.Memory.Fights, func(ref resource.Ref, _ []Fight) bool { return !wanted[ref] })
+	r.efforts.look(p.Seen, now)
+	for _, o := range p.Seen {
+		if o.State == resource.Unknown || !wanted[o.Ref] {
+			continue
+		}
+		before := r.Memory.Fights[o.Ref]
+		after := r.efforts.rounds(o, before, now)
+		if len(after) == 0 {
+			delete(r.Memory.Fights, o.Ref)
+			continue
+		}
+		r.Memory.Fights[o.Ref] = after
+		if slices.ContainsFunc(after, func(f Fight) bool { return f.Since.Equal(now) }) {
+			p.Fought = append(p.Fought, o.Ref)
+		}
+	}
+	p.fights = maps.Clone(r.Memory.Fights)
+}
+
+// rounds are the fights over one resource: those that last, and those that begin.
+func (e efforts) rounds(o resource.Observation, before []Fight, now time.Time) []Fight {
+	var after []Fight
+	for _, c := range o.Diff {
+		i := slices.IndexFunc(before, func(f Fight) bool { return f.Field == c.Field })
+		switch {
+		case c.Mark:
+		case i < 0 && e.enough(o.Ref, c):
+			after = append(after, Fight{Field: c.Field, Want: c.Want, Have: c.Have, Rival: c.Manager, Since: now, Moved: now})
+		case i < 0:
+		case before[i].Want != c.Want: // a commit asks for something else
+		default:
+			f := before[i]
+			if c.Have != f.Have {
+				f.Have, f.Rival, f.Moved = c.Have, c.Manager, now
+			}
+			if now.Sub(f.Moved) >= fightSpan {
+				e.again(o.Ref, f, now)
+				continue
+			}
+			after = append(after, f)
+		}
+	}
+	for _, f := range before {
+		if !slices.ContainsFunc(o.Diff, func(c resource.Change) bool { return c.Field == f.Field }) {
+			e.again(o.Ref, f, now)
+		}
+	}
+	return after
+}
+
+// rivals is who fights for what.
+func rivals(fights map[resource.Ref][]Fight) map[resource.Ref]map[string]string {
+	all := map[resource.Ref]map[string]string{}
+	for ref, fs := range fights {
+		all[ref] = map[string]string{}
+		for _, f := range fs {
+			all[ref][f.Field] = f.Rival
+		}
+	}
+	return all
+}

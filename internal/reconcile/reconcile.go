@@ -209,7 +209,14 @@ func (r *Reconciler) Suspend(ref resource.Ref, reason string) error {
 	return nil
 }
 
-// snapshot is a copy of the memory that nobody changes.
+// suspended is why the stack, and why one resource of it, is left alone; it may be asked beside a pass.
+func (r *Reconciler) suspended(ref resource.Ref) (stack, one string) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.Memory.Suspended, r.Memory.Held[ref]
+}
+
+// snapshot is a copy of the memory that nobody changes. Only a pass takes one.
 func (r *Reconciler) snapshot() Memory {
 	r.mu.Lock()
 	defer r.mu.Unlock()

@@ -59,14 +59,14 @@ func nextTurn(seen []resource.Observation, now time.Time) time.Time {
 // kept on the live resource alone, and followed by the next pass. It may be called at any time.
 func (r *Reconciler) SetRest(ctx context.Context, w resource.Resource, by resource.Rest) error {
 	r.begin()
-	m := r.snapshot()
+	stack, one := r.suspended(w.Ref)
 	switch {
 	case r.Settings.Observe || w.Observe:
 		return fmt.Errorf("%s is only looked at: its mode is observe", w.Ref)
-	case m.Suspended != "":
-		return fmt.Errorf("the stack is suspended: %s", m.Suspended)
-	case m.Held[w.Ref] != "" || w.Suspend != "":
-		return fmt.Errorf("%s is suspended: %s", w.Ref, m.Held[w.Ref]+w.Suspend)
+	case stack != "":
+		return fmt.Errorf("the stack is suspended: %s", stack)
+	case one != "" || w.Suspend != "":
+		return fmt.Errorf("%s is suspended: %s", w.Ref, one+w.Suspend)
 	}
 	k, err := r.kindOf(w)
 	if err != nil {

@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -266,6 +268,29 @@ func TestByHand(t *testing.T) {
 		if w.cloud.Calls(sim.Note) > 0 {
 			t.Error("a word was left nevertheless")
 		}
+	})
+}
+
+// A person's word may come at any moment of a pass. The race detector is the judge.
+func TestAWordBesideAPass(t *testing.T) {
+	in("beside passes that note what is in sync", t, func(t *testing.T) {
+		w := begin(t, resource.Of(pod{Name: "api", Size: 1}))
+		w.settle()
+		api := w.wanted("api")
+		var done atomic.Bool
+		var passes sync.WaitGroup
+		passes.Go(func() {
+			defer done.Store(true)
+			for range 200 {
+				w.pass() // which notes that it is in sync
+			}
+		})
+		for !done.Load() {
+			if err := w.SetRest(t.Context(), api, resource.Rest{ByHand: true, Until: time.Now().Add(time.Hour)}); err != nil {
+				t.Error(err)
+			}
+		}
+		passes.Wait()
 	})
 }
 

@@ -94,7 +94,7 @@ func TestBootstrap(t *testing.T) {
 	if err != nil || fromFile != fromGit {
 		t.Errorf("the file's %v\n%s\nGit's\n%s", err, fromFile, fromGit)
 	}
-	if strings.Contains(fromGit, "compute.networks") || !strings.Contains(fromGit, "storage.buckets.setIamPolicy") || strings.Contains(fromGit, "projects.setIamPolicy") {
+	if strings.Contains(fromGit, "compute.networks.create") || !strings.Contains(fromGit, "storage.buckets.setIamPolicy") || strings.Contains(fromGit, "projects.setIamPolicy") {
 		t.Error(fromGit)
 	}
 	if out, err := w.command("bootstrap", "--account", "x y", w.path("stack.yaml")); exitStatus(err) != 2 || out != "" {

@@ -27,6 +27,7 @@ var edges = []struct{ from, to, reason string }{
 	{"internal/metrics", "internal/reconcile", "metrics are made from passes"},
 	{"internal/metrics", "internal/plan", "metrics count verbs and outcomes"},
 	{"internal/metrics", "internal/resource", "metrics name resources"},
+	{"internal/metrics", "internal/cost", "metrics show prices"},
 	{"internal/view", "internal/reconcile", "views are made from passes"},
 	{"internal/view", "internal/plan", "a view shows steps"},
 	{"internal/view", "internal/resource", "a view names resources"},

@@ -16,8 +16,8 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"recsysd.dev/recsysd/internal/config"
-	"recsysd.dev/recsysd/internal/cost"
 	"recsysd.dev/recsysd/internal/control"
+	"recsysd.dev/recsysd/internal/cost"
 	"recsysd.dev/recsysd/internal/httpd"
 	"recsysd.dev/recsysd/internal/metrics"
 	"recsysd.dev/recsysd/internal/reconcile"
@@ -60,6 +60,7 @@ func (d *daemon) run(ctx context.Context, lock *control.Lock, c *config.Config, 
 		return err
 	}
 	d.book = book
+	d.metrics.PriceBook(book)
 	socket, err := lock.Listen()
 	if err != nil {
 		return err

@@ -53,6 +53,7 @@ func (d *daemon) reload(start func(*runner)) {
 		d.log.Error("configuration not reloaded", zap.Error(err))
 		return
 	}
+	d.metrics.PriceBook(book)
 	if reflect.DeepEqual(c, old) {
 		return
 	}

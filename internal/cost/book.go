@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"time"
 
 	"recsysd.dev/recsysd/internal/resource"
 )
@@ -27,6 +28,15 @@ type Book struct {
 	Compiled string // YYYY-MM-DD: the day on which its prices were put together
 	Sources  map[string]Source
 	prices   map[place]*Price
+}
+
+// Day is the beginning, in UTC, of the day on which its prices were put together.
+func (b *Book) Day() time.Time {
+	day, err := time.Parse(time.DateOnly, b.Compiled)
+	if err != nil { // it is read strictly
+		return time.Time{}
+	}
+	return day
 }
 
 // place is what a price is found by.

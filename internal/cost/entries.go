@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 
 	"go.yaml.in/yaml/v4"
 
@@ -89,7 +90,8 @@ func (l *loader) source(id string, e entry) {
 // date is a year, a month or a day.
 func (l *loader) date(of map[string]entry, at *yaml.Node, path, key string) string {
 	v := l.text(of, at, path, key)
-	if v != "" && !dates.MatchString(v) {
+	_, err := time.Parse(time.DateOnly, v)
+	if v != "" && !dates.MatchString(v) || days.MatchString(v) && err != nil {
 		l.fault(of[key].value, within(path, key), "%q is no date such as 2026-11-23, 2026-11 or 2026", v)
 	}
 	return v

@@ -72,6 +72,22 @@ type Cost struct {
 	Month      Money // the sum of its components
 }
 
+// Unpriced counts the components that have no price, or one that is not all of it.
+func (c Cost) Unpriced() int {
+	n := 0
+	for i := range c.Components {
+		if c.Components[i].Unpriced != "" {
+			n++
+		}
+	}
+	return n
+}
+
+// Priced reports whether Month says anything: some component has a price.
+func (c Cost) Priced() bool {
+	return slices.ContainsFunc(c.Components, func(c Component) bool { return c.Unpriced == "" || c.Month.Sign() != 0 })
+}
+
 // Component is the price of one thing that a resource is billed for.
 type Component struct {
 	Name      string // such as cpu
@@ -117,10 +133,8 @@ func Of(book *Book, bills []Bill, basis Basis, o Options) *Report {
 		c := &r.Resources[i]
 		for j := range c.Components {
 			c.Month = c.Month.Plus(c.Components[j].Month)
-			if c.Components[j].Unpriced != "" {
-				r.Unpriced++
-			}
 		}
+		r.Unpriced += c.Unpriced()
 		r.Month = r.Month.Plus(c.Month)
 	}
 	return r

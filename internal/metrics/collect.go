@@ -26,6 +26,9 @@ var (
 	stackValid    = desc("recsysd_stack_valid", "1 if the newest revision's stack is valid.", "stack")
 	suspended     = desc("recsysd_suspended", "1 if the whole stack is suspended.", "stack")
 	kindBlind     = desc("recsysd_kind_blind", "1 if the kind could not be observed.", "stack", "kind")
+	usdPerMonth   = desc("recsysd_cost_usd_per_month", "List price in dollars of a month of 730 hours; as wanted at full hours (desired), as wanted with its sleep (scheduled), as it was seen (live).", "stack", "kind", "name", "basis")
+	unpriced      = desc("recsysd_cost_unpriced", "Things billed that have no price, so that they are in no figure.", "stack")
+	bookOf        = desc("recsysd_price_book_timestamp_seconds", "The day on which the prices in force were put together.")
 	buildInfo     = desc("recsysd_build_info", "The program that is running.", "version", "revision", "goversion")
 )
 
@@ -33,7 +36,7 @@ var (
 func (c *Collector) Describe(ch chan<- *prometheus.Desc) {
 	for _, d := range []*prometheus.Desc{
 		resourceDrift, driftSince, fights, usable, held, lastPass, lastConverged, revisionInfo, sourceUp, stackValid, suspended,
-		kindBlind, buildInfo,
+		kindBlind, buildInfo, usdPerMonth, unpriced, bookOf,
 	} {
 		ch <- d
 	}
@@ -50,6 +53,9 @@ func (c *Collector) Collect(ch chan<- prometheus.Metric) {
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	if c.book != nil {
+		ch <- constant(bookOf, seconds(c.book.Day()))
+	}
 	for name, s := range c.stacks {
 		s.collect(name, ch)
 	}
@@ -63,11 +69,7 @@ func (c *Collector) vectors() []prometheus.Collector {
 
 func (s *stack) collect(name string, ch chan<- prometheus.Metric) {
 	gauge := func(d *prometheus.Desc, v float64, labels ...string) {
-		m, err := prometheus.NewConstMetric(d, prometheus.GaugeValue, v, append([]string{name}, labels...)...)
-		if err != nil {
-			m = prometheus.NewInvalidMetric(d, err)
-		}
-		ch <- m
+		ch <- constant(d, v, append([]string{name}, labels...)...)
 	}
 	p := s.last
 	gauge(lastPass, seconds(p.End))
@@ -103,6 +105,16 @@ func (s *stack) collect(name string, ch chan<- prometheus.Metric) {
 	for kind, blind := range kinds {
 		gauge(kindBlind, number(blind), kind)
 	}
+	s.prices.collect(gauge)
+}
+
+// constant is a gauge of this moment.
+func constant(d *prometheus.Desc, v float64, labels ...string) prometheus.Metric {
+	m, err := prometheus.NewConstMetric(d, prometheus.GaugeValue, v, labels...)
+	if err != nil {
+		return prometheus.NewInvalidMetric(d, err)
+	}
+	return m
 }
 
 func seconds(t time.Time) float64 { return float64(t.UnixMilli()) / 1000 }

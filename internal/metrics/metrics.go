@@ -9,6 +9,7 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 
+	"recsysd.dev/recsysd/internal/cost"
 	"recsysd.dev/recsysd/internal/plan"
 	"recsysd.dev/recsysd/internal/reconcile"
 )
@@ -26,6 +27,7 @@ type Collector struct {
 	configValid                      prometheus.Gauge
 
 	mu     sync.Mutex
+	book   *cost.Book // nil: nothing is priced
 	stacks map[string]*stack
 }
 
@@ -33,6 +35,7 @@ type Collector struct {
 type stack struct {
 	last      reconcile.Pass
 	converged time.Time // end of the last pass that was
+	prices    prices
 }
 
 // New makes an empty collector.
@@ -83,6 +86,7 @@ func (c *Collector) Record(p reconcile.Pass) {
 	if p.Converged() {
 		s.converged = p.End
 	}
+	s.prices.update(c.book, p)
 	c.mu.Unlock()
 
 	c.zeros(p)

@@ -58,7 +58,11 @@ func stack(cloud *sim.Cloud, src *source, names ...string) *reconcile.Reconciler
 
 func spec(name string) bucket.Spec {
 	off := false
-	return bucket.Spec{Name: name, Location: "us-central1", Versioning: &off}
+	b := bucket.Spec{Name: name, Location: "us-central1", Versioning: &off}
+	if name == "acme-data" { // of the other nobody knows what will be stored
+		b.Estimate = "50Gi"
+	}
+	return b
 }
 
 func switchOn(t *testing.T, cloud *sim.Cloud, name string) {
@@ -80,6 +84,7 @@ func TestGolden(t *testing.T) {
 		c := metrics.New(metrics.Build{Version: "v1.2.3", Revision: "abc"})
 		registry := prometheus.NewRegistry()
 		registry.MustRegister(c)
+		c.PriceBook(listPrices(t))
 		r := stack(cloud, src, "acme-data", "acme-logs")
 		pass := func() { c.Record(r.Pass(t.Context(), reconcile.Kick{})) }
 

@@ -37,6 +37,9 @@ type Stack struct {
 	// Until is when the same revision may want something else, because of a schedule or of what is looked up outside Git: it is
 	// read again then. Zero: never.
 	Until time.Time
+	// Credit: the billing account's credit for clusters is spent on this stack. Nothing is decided by it; passes carry it for those who
+	// reckon what they saw in dollars.
+	Credit bool
 }
 
 // Kick asks for a pass now. Kicks that come while a pass runs are answered together by the next one.
@@ -67,9 +70,10 @@ type Pass struct {
 	Applied   string // newest commit that converged, so far
 	Start     time.Time
 	End       time.Time
-	Why       string // what asked for it
-	Partial   bool   // made from a Kick with Refs
-	Want      []resource.Resource
+	Why       string                 // what asked for it
+	Partial   bool                   // made from a Kick with Refs
+	Want      []resource.Resource    // the same slice in every pass until the stack is read again
+	Credit    bool                   // Stack.Credit of what is wanted
 	Seen      []resource.Observation // the newest look at each resource; after the steps
 	Plan      plan.Plan
 	Results   []plan.Result // same order as Plan.Steps

@@ -91,7 +91,7 @@ func TestCostOfTheExample(t *testing.T) {
 		"a bucket as its estimate says, less 5 GiB that are free":     {"10 GiB, estimated", "0.02/GiB-month", "0.10"},
 		"images as their estimate says, less 0.5 GiB that are free":   {"5 GiB, estimated", "0.1/GiB-month", "0.45"},
 		"the management fee, whose price is of a source and of a day": {"management-fee", "0.1/cluster-hour", "73.00", "cave-catalog 2026-07-06"},
-		"the credit against it":                                       {"free-tier-credit", "-73.00"},
+		"the credit against it": {"free-tier-credit", "-73.00"},
 	} {
 		found := false
 		for l := range strings.Lines(out) {

@@ -69,7 +69,7 @@ func diagnose(ctx context.Context, c *config.Config, s config.Stack, file string
 	stack, needs := read.result()
 	observe := s.Mode == config.Observe
 	settings := driversConfig(c, s, hooks{})
-	google := doctor.Google{Config: settings.GCP, Needs: needs, Resources: stack, Observe: observe, Now: time.Now}
+	google := doctor.Google{Config: settings.GCP, Region: read.region(), Needs: needs, Resources: stack, Observe: observe, Now: time.Now}
 	cluster := doctor.Kubernetes{Resources: stack, Observe: observe, Reach: func(ctx context.Context) (*rest.Config, error) {
 		return drivers.Reach(ctx, settings, clusterOf(stack))
 	}}
@@ -152,6 +152,14 @@ func (r *reading) result() ([]resource.Resource, doctor.Needs) {
 		return nil, doctor.Usual()
 	}
 	return r.read.Resources, needsOf(r.read)
+}
+
+// region is the stack's; "" if it could not be read.
+func (r *reading) region() string {
+	if r.read == nil {
+		return ""
+	}
+	return r.read.Region
 }
 
 func needsOf(s *desired.Stack) doctor.Needs {

@@ -32,7 +32,7 @@ var seed = []resource.Resource{ref("cluster", "acme-gke"), ref("bucket", "acme-d
 // google checks a project with this clock.
 func google(t *testing.T, s *gcptest.Server, now time.Time) map[string]doctor.Finding {
 	t.Helper()
-	g := doctor.Google{Config: s.Config(), Needs: doctor.NeedsOf(doctor.Stack{Project: "acme", Resources: seed}), Resources: seed, Now: func() time.Time { return now }}
+	g := doctor.Google{Config: s.Config(), Region: "us-central1", Needs: doctor.NeedsOf(doctor.Stack{Project: "acme", Resources: seed}), Resources: seed, Now: func() time.Time { return now }}
 	g.Config.AccessTokenFile = token(t)
 	out := map[string]doctor.Finding{}
 	for _, f := range doctor.Run(t.Context(), 5*time.Second, g.Checks()) {
@@ -71,6 +71,8 @@ func TestEachFaultIsItsOwn(t *testing.T) {
 		"service usage": {"and the other way round", func(s *gcptest.Server) { s.Forbid("serviceusage") }, 0, []string{"services"}, "serviceusage.services.list"},
 		"fast clock":    {"a clock that is off is told by Google's answer", func(*gcptest.Server) {}, 2 * time.Minute, []string{"clock"}, "2m"},
 		"slow clock":    {"whichever way", func(*gcptest.Server) {}, -time.Hour, []string{"clock"}, "-1h0m"},
+		"quota":         {"a quota that is nearly used up is named, with its figures and where to ask", func(s *gcptest.Server) { s.UseQuota("CPUS", 90) }, 0, []string{"quota"}, "CPUS 90 of 100"},
+		"other quotas":  {"one of what no cluster here draws on is not", func(s *gcptest.Server) { s.UseQuota("NVIDIA_T4_GPUS", 100) }, 0, nil, ""},
 		"good clock":    {"half a minute is nothing", func(*gcptest.Server) {}, 30 * time.Second, nil, ""},
 	} {
 		t.Run(name, func(t *testing.T) {

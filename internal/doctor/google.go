@@ -23,6 +23,7 @@ import (
 // Google makes the checks of a project. Every one opens its own client, so that the trouble of one is no other's.
 type Google struct {
 	Config    gcp.Config
+	Region    string // of the stack
 	Needs     Needs
 	Resources []resource.Resource // of the stack, as far as it could be read
 	Observe   bool                // nothing is written anyway
@@ -56,9 +57,7 @@ func (g Google) Checks() []Check {
 	if len(g.Needs.Optional) > 0 && !g.Observe {
 		checks = append(checks, Check{"leftovers", g.leftovers})
 	}
-	return append(checks, Check{"quota", func(context.Context) Finding {
-		return Skipped("not checked: gcloud compute regions describe REGION --project=%s shows it", g.Config.Project)
-	}})
+	return append(checks, Check{"quota", g.quota})
 }
 
 const logIn = "gcloud auth application-default login   # or attach a service account to the machine"

@@ -41,9 +41,10 @@ var demands = map[string]demand{
 		services: []string{"compute.googleapis.com", "container.googleapis.com"},
 		read:     []string{"container.clusters.get", "container.clusters.list", "container.operations.get", "container.operations.list"},
 		write:    []string{"container.clusters.create", "container.clusters.delete", "container.clusters.update"},
-		// What a cluster leaves behind when it is deleted, and a network that an earlier revision has left.
+		// What a cluster leaves behind when it is deleted, a network that an earlier revision has left, and the region's quotas.
 		optional: []string{
 			"compute.disks.list", "compute.firewalls.list", "compute.forwardingRules.list", "compute.networkEndpointGroups.list", "compute.networks.list",
+			quotaRight,
 		},
 	},
 	"nodepool": {

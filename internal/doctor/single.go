@@ -19,7 +19,7 @@ import (
 
 // leftovers asks for what is only told: without it nothing is wrong.
 func (g Google) leftovers(ctx context.Context) Finding {
-	f := g.rights(ctx, g.Needs.Optional)
+	f := g.rights(ctx, slices.DeleteFunc(slices.Clone(g.Needs.Optional), func(p string) bool { return p == quotaRight }))
 	if f.Outcome == Fail {
 		f.Outcome, f.Detail = Skip, "what a deleted cluster leaves behind will not be told; "+f.Detail
 	}

@@ -22,6 +22,7 @@ type vpc struct {
 	ops      map[string]*computeOp            // by name
 	errors   []string                         // how the next operations end
 	silent   map[string]bool                  // regions that listings get no answer from
+	quotas   map[string]float64               // by metric: how much of a limit of 100 is in use, in every region
 
 	disks     []*computev1.Disk
 	rules     []*computev1.ForwardingRule
@@ -33,6 +34,7 @@ func newVPC() *vpc {
 	return &vpc{
 		networks: map[string]*computev1.Network{}, subnets: map[string]*computev1.Subnetwork{}, routers: map[string]*computev1.Router{},
 		ops: map[string]*computeOp{}, silent: map[string]bool{},
+		quotas: map[string]float64{"CPUS": 12, "DISKS_TOTAL_GB": 40, "NVIDIA_T4_GPUS": 100},
 	}
 }
 
@@ -69,6 +71,7 @@ func (s *Server) serveCompute(mux *http.ServeMux) {
 			writeJSON(w, answer)
 		})
 	}
+	handle("regions.get", "GET", "regions/{n}", false, s.getRegion)
 	handle("networks.list", "GET", "global/networks", false, s.listNetworks)
 	handle("networks.get", "GET", "global/networks/{n}", false, s.getNetwork)
 	handle("networks.insert", "POST", "global/networks", true, s.insertNetwork)
@@ -91,6 +94,24 @@ func (s *Server) serveCompute(mux *http.ServeMux) {
 	handle("forwardingRules.aggregatedList", "GET", "aggregated/forwardingRules", false, s.listForwardingRules)
 	handle("networkEndpointGroups.aggregatedList", "GET", "aggregated/networkEndpointGroups", false, s.listEndpointGroups)
 	handle("firewalls.list", "GET", "global/firewalls", false, s.listFirewalls)
+}
+
+// UseQuota has so much of a limit of 100 be in use.
+func (s *Server) UseQuota(metric string, used float64) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.vpc.quotas[metric] = used
+}
+
+func (s *Server) getRegion(r *http.Request, _ []byte) (any, error) {
+	region := &computev1.Region{Name: r.PathValue("n")}
+	if !strings.Contains(region.Name, "-") {
+		return nil, s.missing404("regions/" + region.Name)
+	}
+	for _, metric := range slices.Sorted(maps.Keys(s.vpc.quotas)) {
+		region.Quotas = append(region.Quotas, &computev1.Quota{Metric: metric, Limit: 100, Usage: s.vpc.quotas[metric]})
+	}
+	return region, nil
 }
 
 // link is the full name of something, such as global/networks/main.

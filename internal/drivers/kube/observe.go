@@ -268,35 +268,3 @@ func (l *look) report(m mapping, want Object, live *item, p *prediction) *resour
 	}
 	return r
 }
-
-// unnamed adds what carries the stack's label, was made by recsysd and is not among want, and says which kinds could not
-// be listed.
-func (l *look) unnamed(seen *resource.Seen[Object], want []Object) {
-	met := map[resource.Ref]bool{}
-	for _, o := range want {
-		met[o.Ref()] = true
-	}
-	l.d.mu.Lock()
-	cluster, place := l.d.cluster, l.d.place
-	l.d.mu.Unlock()
-	for _, w := range l.s.open() {
-		if err := l.down[w.gvr]; err != nil {
-			if status, ok := answer(err); ok && status.Code == http.StatusNotFound {
-				continue // a kind that is gone has no objects
-			}
-			if seen.Unlisted == nil {
-				seen.Unlisted = map[string]error{}
-			}
-			seen.Unlisted[KindName(w.gvk.GroupKind())] = err
-			continue
-		}
-		for _, i := range w.store.all() {
-			o := Object{Manifest: i.object.Object, Cluster: cluster, Billing: Billing{Place: place}}
-			if met[o.Ref()] || !made(i.object.Object) {
-				continue
-			}
-			met[o.Ref()] = true
-			seen.Live = append(seen.Live, *l.report(w.mapping, o, i, nil))
-		}
-	}
-}

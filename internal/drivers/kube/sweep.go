@@ -12,6 +12,8 @@ import (
 	"golang.org/x/sync/errgroup"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime/schema"
+
+	"recsysd.dev/recsysd/internal/resource"
 )
 
 // sweep is the search of all kinds for objects of the stack, made at the start and from time to time. In between, the
@@ -116,4 +118,36 @@ func (w *sweep) notices() []string {
 		return nil
 	}
 	return []string{"not searched for objects of the stack, because listing is refused or fails: " + strings.Join(w.silent, ", ")}
+}
+
+// unnamed adds what carries the stack's label, was made by recsysd and is not among want, and says which kinds could not
+// be listed.
+func (l *look) unnamed(seen *resource.Seen[Object], want []Object) {
+	met := map[resource.Ref]bool{}
+	for _, o := range want {
+		met[o.Ref()] = true
+	}
+	l.d.mu.Lock()
+	cluster, place := l.d.cluster, l.d.place
+	l.d.mu.Unlock()
+	for _, w := range l.s.open() {
+		if err := l.down[w.gvr]; err != nil {
+			if status, ok := answer(err); ok && status.Code == http.StatusNotFound {
+				continue // a kind that is gone has no objects
+			}
+			if seen.Unlisted == nil {
+				seen.Unlisted = map[string]error{}
+			}
+			seen.Unlisted[KindName(w.gvk.GroupKind())] = err
+			continue
+		}
+		for _, i := range w.store.all() {
+			o := Object{Manifest: i.object.Object, Cluster: cluster, Billing: Billing{Place: place}}
+			if met[o.Ref()] || !made(i.object.Object) {
+				continue
+			}
+			met[o.Ref()] = true
+			seen.Live = append(seen.Live, *l.report(w.mapping, o, i, nil))
+		}
+	}
 }

@@ -42,7 +42,7 @@ func (p *program) destroyCommand() *cobra.Command {
 func (p *program) destroy(ctx context.Context, o *once, yes string, timeout time.Duration) error {
 	pass := o.Preview(ctx)
 	p.format = "text"
-	if err := p.showPlan(pass); err != nil {
+	if err := p.showPlan(ctx, o, pass); err != nil {
 		return err
 	}
 	if !removes(pass) {

@@ -15,6 +15,7 @@ import (
 	"recsysd.dev/recsysd/internal/drivers"
 	"recsysd.dev/recsysd/internal/gitsource"
 	"recsysd.dev/recsysd/internal/reconcile"
+	"recsysd.dev/recsysd/internal/resource"
 	"recsysd.dev/recsysd/internal/sim"
 	"recsysd.dev/recsysd/internal/view"
 )
@@ -37,7 +38,7 @@ func (p *program) planCommand() *cobra.Command {
 			return err
 		}
 		pass := o.Preview(c.Context())
-		if err := errors.Join(p.showPlan(pass), o.close()); err != nil {
+		if err := errors.Join(p.showPlan(c.Context(), o, pass), o.close()); err != nil {
 			return err
 		}
 		return verdict(pass)
@@ -74,13 +75,43 @@ func (p *program) planned(ctx context.Context, file, cloud, environment string) 
 	return o, nil
 }
 
-// showPlan prints the plan of a pass, unless the pass has none.
-func (p *program) showPlan(pass reconcile.Pass) error {
+// showPlan prints the plan of a pass and what it comes to, unless the pass has none.
+func (p *program) showPlan(ctx context.Context, o *once, pass reconcile.Pass) error {
 	if pass.Err != nil || pass.StackErr != nil {
 		return errors.Join(pass.StackErr, pass.Err)
 	}
+	book, err := priceBook(o.prices)
+	if err != nil {
+		return err
+	}
 	v := view.PlanOf(pass)
+	if o.Destroy {
+		pass.Want = nil // it says only what protection was asked for
+		v.Price(pass, book, nil)
+	} else {
+		v.Price(pass, book, o.before(ctx, pass))
+	}
 	return p.show(v, func(paint view.Paint) error { return v.Text(p.out, paint) })
+}
+
+// before is what the stack wanted when a daemon or apply last found it good; nil where that is not known. Without it a change of
+// schedule is no difference of price, and all else is told all the same.
+func (o *once) before(ctx context.Context, pass reconcile.Pass) []resource.Resource {
+	if o.git == nil {
+		return nil
+	}
+	kept, ok, err := o.git.Kept(ctx)
+	if err != nil || !ok {
+		return nil
+	}
+	if kept.Commit == pass.Attempted {
+		return pass.Want
+	}
+	stack, err := o.readGit(ctx, kept.Tree, pass.Start)
+	if err != nil {
+		return nil
+	}
+	return stack.Resources
 }
 
 // verdict is plan's exit status: an error or blindness before differences, and these before nothing.

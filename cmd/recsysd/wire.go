@@ -134,6 +134,9 @@ func gitConfig(c *config.Config, s config.Stack) gitsource.Config {
 // A once is a stack as plan, apply, destroy and output handle it: one process, no daemon. Close it in the end.
 type once struct {
 	reconcile.Reconciler
+	prices  string            // the price book that the configuration names
+	git     *gitsource.Source // where the revision that was good before is kept; nil: nowhere
+	readGit reader            // reads it
 	closers []func() error
 }
 
@@ -160,15 +163,21 @@ func (p *program) once(ctx context.Context, file string, readOnly bool) (*once, 
 			return nil, err
 		}
 		o.Source, path = local, local.Name()
-	} else {
+	}
+	if file == "" || readOnly { // beside a file, for what was wanted before
 		g := gitConfig(c, s)
 		g.ReadOnly = readOnly
 		source, err := gitsource.New(g)
-		if err != nil {
+		switch {
+		case err != nil && file == "":
 			return nil, err
+		case err == nil:
+			o.git = source
+			o.closers = append(o.closers, source.Close)
 		}
-		o.Source = source
-		o.closers = append(o.closers, source.Close)
+		if file == "" {
+			o.Source = source
+		}
 	}
 	set, err := p.world(ctx, c, s, hooks{})
 	if err != nil {
@@ -177,6 +186,7 @@ func (p *program) once(ctx context.Context, file string, readOnly bool) (*once, 
 	images := catalogOf(ctx, set, s, 0)
 	o.closers = append(o.closers, images.Close, set.Close)
 	o.Stack, o.Kinds, o.Settings = s.Name, set.Kinds, settings(s)
+	o.readGit, o.prices = stackReader(s, s.Git.Path, false, outside{set.Secrets, images}), c.Prices
 	o.Load = loader(stackReader(s, path, false, outside{set.Secrets, images}), func(n string) { fmt.Fprintf(p.err, "notice: %s\n", n) }, func(*desired.Stack) {})
 	if readOnly {
 		o.Memory = p.remembered(c, s.Name)

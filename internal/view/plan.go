@@ -18,6 +18,9 @@ type Plan struct {
 	Summary  Summary           `json:"summary"`
 	Blind    map[string]string `json:"blind"` // by kind, why it could not be observed
 	Notices  []string          `json:"notices"`
+	// USDPerMonth is of the whole stack, and Unpriced how many things billed are not in it; null until priced.
+	USDPerMonth *Delta `json:"usdPerMonth"`
+	Unpriced    int    `json:"unpriced"`
 }
 
 // PlanStep is one step of a Plan. Drift lists every field that differs, changes too.
@@ -33,12 +36,6 @@ type PlanStep struct {
 	differs  bool
 	recreate map[string]bool // fields that cannot change in place
 	asleep   bool            // it sleeps, as it should
-}
-
-// Delta is a price before and after a step.
-type Delta struct {
-	Before *float64 `json:"before"`
-	After  *float64 `json:"after"`
 }
 
 // Summary counts the steps by verb.
@@ -109,7 +106,7 @@ func (v Plan) Text(w io.Writer, p Paint) error {
 			continue
 		}
 		todo = todo || s.differs
-		fmt.Fprintf(&b, "%s  %s\n", p.as(verb.colour, fmt.Sprintf("%s %-8s %s/%s", verb.sign, s.Verb, s.Kind, plain(s.Name))), plain(brief(s.Why, v.Blind[s.Kind])))
+		fmt.Fprintf(&b, "%s  %s\n", p.as(verb.colour, fmt.Sprintf("%s %-8s %s/%s", verb.sign, s.Verb, s.Kind, plain(s.Name))), plain(brief(s.Why, v.Blind[s.Kind]))+s.money())
 		if err := fields(&b, p, s.Drift, s.recreate); err != nil {
 			return err
 		}
@@ -125,6 +122,9 @@ func (v Plan) Text(w io.Writer, p Paint) error {
 		b.WriteByte('\n')
 	}
 	fmt.Fprintln(&b, v.Summary.text(todo))
+	if money := v.money(); money != "" {
+		fmt.Fprintln(&b, money)
+	}
 	_, err := io.WriteString(w, b.String())
 	return err
 }

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"time"
@@ -54,6 +55,24 @@ func loadFile(ctx context.Context, file string, o desired.Options) (*desired.Sta
 				stack.Notices = append(stack.Notices, same)
 			}
 		}
+	}
+	return stack, nil
+}
+
+// loadAt reads a stack file as it was in a revision of the repository that it lies in.
+func loadAt(ctx context.Context, file, revision string, o desired.Options) (stack *desired.Stack, err error) {
+	source, err := gitsource.NewFile(file)
+	if err != nil {
+		return nil, err
+	}
+	r, closeTree, err := source.At(ctx, revision)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { err = errors.Join(err, closeTree()) }()
+	o.Offline, o.Now = true, time.Now()
+	if stack, err = desired.Load(r.Tree, source.Name(), o); err != nil {
+		return nil, fmt.Errorf("at %s: %w", revision, err)
 	}
 	return stack, nil
 }

@@ -1,9 +1,11 @@
 package main
 
 import (
+	"context"
 	"fmt"
 	"os"
 	"path/filepath"
+	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -13,7 +15,7 @@ import (
 )
 
 func (p *program) costCommand() *cobra.Command {
-	var environment, prices string
+	var environment, prices, against, againstEnvironment string
 	c := &cobra.Command{
 		Use: "cost FILE", Short: "Price a stack file, offline", Args: arguments(1, 1),
 		Long: `Price a stack file, offline: what it comes to by Google's list prices in a month of 730 hours, per resource and for each thing that is billed,
@@ -24,6 +26,8 @@ and taxes are not in it: docs/cost.md says how each figure is made and how to ch
 	}
 	p.formatFlag(c)
 	c.Flags().StringVar(&environment, "environment", "", "lay environments/NAME.yaml over it")
+	c.Flags().StringVar(&against, "against", "", "show what is another price than in this revision of the file's repository, such as main or HEAD~1")
+	c.Flags().StringVar(&againstEnvironment, "against-environment", "", "show what is another price than in this environment")
 	pricesFlag(c, &prices)
 	c.RunE = func(c *cobra.Command, args []string) error {
 		book, err := priceBook(prices)
@@ -34,14 +38,40 @@ and taxes are not in it: docs/cost.md says how each figure is made and how to ch
 		if err != nil {
 			return err
 		}
-		bills, foreign := cost.BillsOf(stack.Resources)
-		v := view.CostOf(view.Priced{
-			Stack: stack.Name, Region: stack.Region, Book: book, Bills: bills, Foreign: foreign,
-			Options: cost.Options{FreeTierCredit: stack.Cost.FreeTierCredit},
-		})
+		after := pricedStack(stack, book)
+		if against == "" && !c.Flags().Changed("against-environment") {
+			v := view.CostOf(after)
+			return p.show(v, func(paint view.Paint) error { return v.Text(p.out, paint) })
+		}
+		if !c.Flags().Changed("against-environment") {
+			againstEnvironment = environment
+		}
+		before, err := loadAgainst(c.Context(), args[0], against, desired.Options{Environment: againstEnvironment})
+		if err != nil {
+			return err
+		}
+		name := strings.Trim(against+", "+againstEnvironment, ", ")
+		v := view.CostChangeOf(pricedStack(before, book), after, name)
 		return p.show(v, func(paint view.Paint) error { return v.Text(p.out, paint) })
 	}
 	return c
+}
+
+// loadAgainst reads the file as it is in a revision; as it lies there, where none is named.
+func loadAgainst(ctx context.Context, file, revision string, o desired.Options) (*desired.Stack, error) {
+	if revision == "" {
+		return loadFile(ctx, file, o)
+	}
+	return loadAt(ctx, file, revision, o)
+}
+
+// pricedStack is a stack about to be shown with its prices.
+func pricedStack(s *desired.Stack, book *cost.Book) view.Priced {
+	bills, foreign := cost.BillsOf(s.Resources)
+	return view.Priced{
+		Stack: s.Name, Region: s.Region, Book: book, Bills: bills, Foreign: foreign,
+		Options: cost.Options{FreeTierCredit: s.Cost.FreeTierCredit},
+	}
 }
 
 func (p *program) pricesCommand() *cobra.Command {

@@ -44,10 +44,11 @@ func (v *Plan) Price(p reconcile.Pass, book *cost.Book, was []resource.Resource)
 	had, has := months(before), months(after)
 	for i := range v.Steps {
 		ref := resource.Ref{Kind: v.Steps[i].Kind, Name: v.Steps[i].Name}
-		b, billedBefore := had[ref]
-		a, billedAfter := has[ref]
+		_, billedBefore := had[ref]
+		_, billedAfter := has[ref]
 		if billedBefore || billedAfter {
-			v.Steps[i].USDPerMonth = &Delta{orNothing(b, billedBefore), orNothing(a, billedAfter)}
+			d := delta(had, has, ref)
+			v.Steps[i].USDPerMonth = &d
 		}
 	}
 	v.USDPerMonth = &Delta{&before.Month, &after.Month}

@@ -56,6 +56,30 @@ func TestGoogleAccounts(t *testing.T) {
 	}
 }
 
+// TestAccountGoesFirst: the pass that takes an account's access back also deletes the account, and either may come first.
+func TestAccountGoesFirst(t *testing.T) {
+	cloud := serve(t)
+	cloud.AddAccount(former)
+	own := map[string]bool{former: true}
+	who := principals(t, cloud.Config())
+	who.OwnedBy(func(context.Context) map[string]bool { return own })
+	d, err := bucket.New(t.Context(), cloud.Config(), "recsys", who)
+	must(t, err)
+	t.Cleanup(func() { _ = d.Close() })
+	want := plain()
+	must(t, d.Create(t.Context(), want))
+	cloud.EditPolicy(want.Name, func(p *storagev1.Policy) {
+		p.Bindings = append(p.Bindings, &storagev1.PolicyBindings{Role: viewer, Members: []string{"serviceAccount:" + former, "user:eve@example.com"}})
+	})
+	l := see(t, d, want)
+	cloud.RemoveAccount(former)
+	own = map[string]bool{}
+	must(t, d.Update(t.Context(), want, l.Spec, want.Diff(l.Spec)))
+	if got := strings.Join(policy(cloud), "\n"); strings.Contains(got, former) || !strings.Contains(got, "eve@example.com") {
+		t.Errorf("what a deleted account had stays behind:\n%s", got)
+	}
+}
+
 // TestNamespaceChanged: the mark on the bucket tells that what the old namespace was given is the stack's to take back, until it has been.
 func TestNamespaceChanged(t *testing.T) {
 	marked := func(ns string) bucket.Spec {

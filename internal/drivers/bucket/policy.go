@@ -165,11 +165,17 @@ func title(prefix string) string {
 	return "recsysd: " + prefix
 }
 
-// setGrants brings the bucket's policy to want's grants: read, merge, write under the etag that was read.
-func (d *Driver) setGrants(ctx context.Context, want Spec, formerly string) error {
-	o, err := d.insiders(ctx, want, formerly)
+// setGrants brings the bucket's policy to want's grants: read, merge, write under the etag that was read. An account that was ours
+// in live is so still, though it may have been deleted since.
+func (d *Driver) setGrants(ctx context.Context, want, live Spec) error {
+	o, err := d.insiders(ctx, want, live.seen.formerly)
 	if err != nil {
 		return err
+	}
+	for _, g := range live.Grants {
+		if g.Namespace == "" {
+			o.accounts[g.Account] = true
+		}
 	}
 	handle := d.write(want.Name).IAM().V3()
 	policy, err := handle.Policy(ctx)

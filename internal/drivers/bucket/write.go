@@ -26,7 +26,7 @@ func (d *Driver) Create(ctx context.Context, want Spec) error {
 	if len(want.Grants) == 0 {
 		return nil
 	}
-	return d.setGrants(ctx, want, "")
+	return d.setGrants(ctx, want, Spec{})
 }
 
 // taken tells the two meanings of a conflict at creation apart. The namespace is all of Google Cloud's, and the messages vary.
@@ -65,7 +65,7 @@ func (d *Driver) Update(ctx context.Context, want, live Spec, drift []resource.C
 		patch = true
 	}
 	if grants && live.seen.formerly != "" {
-		return d.setGrants(ctx, want, live.seen.formerly)
+		return d.setGrants(ctx, want, live)
 	}
 	if patch {
 		guarded := d.write(want.Name).If(storage.BucketConditions{MetagenerationMatch: live.seen.metageneration})
@@ -74,7 +74,7 @@ func (d *Driver) Update(ctx context.Context, want, live Spec, drift []resource.C
 		}
 	}
 	if grants {
-		return d.setGrants(ctx, want, "")
+		return d.setGrants(ctx, want, live)
 	}
 	return nil
 }

@@ -179,9 +179,18 @@ func (d *Driver) policy(ctx context.Context, s Spec) (*iampb.Policy, error) {
 // accessOf is one member of one binding.
 func accessOf(b *iampb.Binding, member string, own map[string]bool) Access {
 	a := Access{Role: b.GetRole(), Member: gcp.NormalMember(member), Condition: b.GetCondition().GetExpression()}
-	email, _, _ := strings.Cut(strings.TrimPrefix(strings.TrimPrefix(member, "deleted:"), "serviceAccount:"), "?uid=")
-	a.Ours = strings.Contains(member, "serviceAccount:") && own[email]
+	a.Ours = own[accountOf(member)]
 	return a
+}
+
+// accountOf is the address of a member that is a Google service account, there or deleted; "": it is none.
+func accountOf(member string) string {
+	rest, ok := strings.CutPrefix(strings.TrimPrefix(member, "deleted:"), "serviceAccount:")
+	if !ok {
+		return ""
+	}
+	email, _, _ := strings.Cut(rest, "?uid=")
+	return email
 }
 
 // accessIn is what of a policy may be the stack's business: what its own accounts have, and who may pull.
@@ -200,7 +209,8 @@ func accessIn(p *iampb.Policy, own map[string]bool) []Access {
 	return slices.Compact(all)
 }
 
-// setAccess brings a repository's policy to what is wanted: read, merge, write under the etag that was read.
+// setAccess brings a repository's policy to what is wanted: read, merge, write under the etag that was read. An account that was ours
+// in live is so still, though it may have been deleted since.
 func (d *Driver) setAccess(ctx context.Context, want, live Spec) error {
 	want, unresolved := d.resolve(ctx, want)
 	if unresolved != nil && want.Readers != nil {
@@ -210,7 +220,13 @@ func (d *Driver) setAccess(ctx context.Context, want, live Spec) error {
 	if err != nil {
 		return errors.Join(unresolved, err)
 	}
-	if !mergeAccess(p, want, d.insiders(ctx, want)) {
+	own := d.insiders(ctx, want)
+	for _, a := range live.Access {
+		if a.Ours {
+			own[accountOf(a.Member)] = true
+		}
+	}
+	if !mergeAccess(p, want, own) {
 		return unresolved
 	}
 	p.Version = 3

@@ -178,6 +178,28 @@ func TestReadersRace(t *testing.T) {
 	}
 }
 
+// TestAccountGoesFirst: the pass that takes an account's access back also deletes the account, and either may come first.
+func TestAccountGoesFirst(t *testing.T) {
+	cloud := gcptest.Start(t)
+	cloud.AddAccount(former)
+	own := map[string]bool{former: true}
+	who := principals(t, cloud.Config())
+	who.OwnedBy(func(context.Context) map[string]bool { return own })
+	d := openAs(t, cloud.Config(), "ours", who)
+	want := sample("ours")
+	create(t, d, want)
+	bind(cloud, writer, "serviceAccount:"+former, "user:eve@example.com")
+	l := see(t, d, want)
+	cloud.RemoveAccount(former)
+	own = map[string]bool{}
+	if err := d.Update(t.Context(), want, l.Spec, want.Diff(l.Spec)); err != nil {
+		t.Fatal(err)
+	}
+	if got := access(cloud); !slices.Equal(got, []string{"writer user:eve@example.com"}) {
+		t.Errorf("what a deleted account had stays behind: %v", got)
+	}
+}
+
 func TestAccessThatIsNotKnown(t *testing.T) {
 	start := func(edit func(*registry.Spec)) (*gcptest.Server, *registry.Driver, registry.Spec) {
 		cloud := gcptest.Start(t)

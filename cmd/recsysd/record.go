@@ -28,6 +28,7 @@ func (r *runner) record(of *parts, p reconcile.Pass, m reconcile.Memory) error {
 	})
 	r.tell(p)
 	r.recorded(p)
+	r.written(of.writer.up())
 	r.note(func() {
 		r.inPass = false
 		if r.stale && r.cancel != nil {

@@ -109,6 +109,7 @@ func (d *daemon) newRunner(c *config.Config, s config.Stack) *runner {
 		d.super.status(d.headline())
 		d.passed(p)
 	}
+	r.written = func(up, on bool) { d.metrics.WriteBack(s.Name, up, on) }
 	r.read = func(read *desired.Stack) { d.beside.moved(s.Name, read) }
 	r.beside = func() []string { return d.beside.notices(s.Name) }
 	r.gone = func() {

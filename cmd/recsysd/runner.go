@@ -29,6 +29,7 @@ type runner struct {
 	world    world
 	log      *zap.Logger
 	recorded func(reconcile.Pass)               // told of every pass
+	written  func(up, on bool)                  // told with every pass how the writing of tags goes, and whether they are to be written
 	request  func(service, method, code string) // told of every request to a cloud or a cluster
 	read     func(*desired.Stack)               // told of every reading of the stack
 	beside   func() []string                    // what there is to tell of this stack and others
@@ -76,7 +77,7 @@ func newRunner(c *config.Config, s config.Stack, w world, log *zap.Logger) *runn
 		name: s.Name, conf: c, stack: s, world: w, log: log.With(zap.String("stack", s.Name)), beat: time.Now(),
 		kick: make(chan reconcile.Kick), wake: make(chan struct{}, 1), done: make(chan struct{}), turned: make(chan struct{}),
 		recorded: func(reconcile.Pass) {}, request: func(string, string, string) {}, gone: func() {},
-		read: func(*desired.Stack) {}, beside: func() []string { return nil },
+		read: func(*desired.Stack) {}, written: func(bool, bool) {}, beside: func() []string { return nil },
 	}
 }
 

@@ -34,6 +34,7 @@ type writeBack struct {
 	resting  bool                 // the stack is suspended
 	wanted   string               // what the last pass found to write
 	done     string               // what was last written, or found written
+	doneAt   time.Time            // when that was
 	failures int                  // in a row
 	after    time.Time            // not to be tried before
 	trouble  string               // why it is not written; "": it is
@@ -76,13 +77,32 @@ func (w *writeBack) passed(p reconcile.Pass) {
 		return
 	}
 	w.wanted = fmt.Sprint(p.Attempted, tagsOf(moves))
-	if w.resting || p.SourceErr != nil || p.StackErr != nil || w.wanted == w.done || p.End.Before(w.after) {
+	if w.resting || p.SourceErr != nil || p.StackErr != nil || w.stands(p.End) || p.End.Before(w.after) {
 		return
 	}
 	select {
 	case w.due <- struct{}{}:
 	default: // it is about to be written
 	}
+}
+
+// lookAgain is how often a proposal is looked for: somebody may have deleted its branch without taking it over.
+const lookAgain = 10 * time.Minute
+
+// stands reports whether what is wanted is written, as far as anybody knows. On the followed branch it is gone as soon as Git says so;
+// a branch of its own is not followed. Whoever calls it holds the lock.
+func (w *writeBack) stands(now time.Time) bool {
+	return w.wanted == w.done && (w.git.Push == w.stack.Git.Branch || now.Before(w.doneAt.Add(lookAgain)))
+}
+
+// up reports whether the last attempt went well, and whether there is anybody to attempt it.
+func (w *writeBack) up() (up, on bool) {
+	if w == nil {
+		return false, false
+	}
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.trouble == "", true
 }
 
 // run writes what is due until ctx is done.
@@ -143,7 +163,7 @@ func (w *writeBack) account(wanted string, err error) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	if err == nil {
-		w.done, w.failures, w.trouble, w.after = wanted, 0, "", time.Time{}
+		w.done, w.doneAt, w.failures, w.trouble, w.after = wanted, time.Now(), 0, "", time.Time{}
 		return
 	}
 	pause := min(firstPause<<min(w.failures, 10), longestPause)

@@ -21,6 +21,9 @@ func TestUpdateOfABranchOfItsOwn(t *testing.T) {
 		if again, err := gitwrite.Update(t.Context(), p.cfg, bump("stack.yaml")); again != "" || err != nil {
 			p.Errorf("proposed twice: %q, %v", again, err)
 		}
+		p.bare("update-ref", "-d", "refs/heads/image-updates")
+		got, err = gitwrite.Update(t.Context(), p.cfg, bump("stack.yaml"))
+		p.must(got, err) // a branch that somebody deleted is made anew
 		second, err := gitwrite.Update(t.Context(), p.cfg, bump("stack.yaml", "a/b/over.yaml"))
 		p.must(second, err)
 		if p.bare("rev-parse", "image-updates^") != got {

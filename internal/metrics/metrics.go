@@ -25,6 +25,7 @@ type Collector struct {
 	detected, corrected, unexplained *prometheus.CounterVec
 	duration                         *prometheus.HistogramVec
 	configValid                      prometheus.Gauge
+	writeBack                        *prometheus.GaugeVec
 
 	mu     sync.Mutex
 	book   *cost.Book // nil: nothing is priced
@@ -56,6 +57,9 @@ func New(b Build) *Collector {
 			Name: "recsysd_pass_duration_seconds", Help: "How long passes take.",
 			Buckets: []float64{.005, .02, .1, .5, 1, 2, 5, 10, 30, 60, 120, 300},
 		}, []string{"stack"}),
+		writeBack: prometheus.NewGaugeVec(prometheus.GaugeOpts{
+			Name: "recsysd_writeback_up", Help: "1 if new image tags could be written into Git when that was tried last; only where they are to be.",
+		}, []string{"stack"}),
 		configValid: prometheus.NewGauge(prometheus.GaugeOpts{
 			Name: "recsysd_config_valid", Help: "1 if the configuration in force is the one in its file.",
 		}),
@@ -72,6 +76,15 @@ func (c *Collector) Request(service, method, code string) {
 // ConfigValid notes whether the configuration in its file is in force.
 func (c *Collector) ConfigValid(ok bool) {
 	c.configValid.Set(number(ok))
+}
+
+// WriteBack notes whether new image tags could be written into Git when that was tried last. on is false where nobody asks for it.
+func (c *Collector) WriteBack(stack string, up, on bool) {
+	if !on {
+		c.writeBack.DeleteLabelValues(stack)
+		return
+	}
+	c.writeBack.WithLabelValues(stack).Set(number(up))
 }
 
 // Record adds a finished pass.
@@ -127,4 +140,5 @@ func (c *Collector) Forget(name string) {
 		v.DeletePartialMatch(of)
 	}
 	c.duration.DeletePartialMatch(of)
+	c.writeBack.DeletePartialMatch(of)
 }

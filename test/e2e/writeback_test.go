@@ -1,6 +1,7 @@
 package e2e_test
 
 import (
+	"errors"
 	"fmt"
 	"net/http"
 	"os"
@@ -108,6 +109,13 @@ func (w *world) notices(what string) {
 	})
 }
 
+func (w *world) writeBackUp(want float64) func() error {
+	return func() error {
+		up, err := w.metric("recsysd_writeback_up")
+		return errors.Join(err, same(up, want))
+	}
+}
+
 // A push of an image becomes a commit, and the commit a rollout. Nobody's commit is lost, nothing is written twice, and who may not
 // write says so.
 func TestTagsAreWrittenIntoGit(t *testing.T) {
@@ -166,10 +174,12 @@ func TestTagsAreWrittenIntoGit(t *testing.T) {
 		t.Fatal(err)
 	}
 	w.notices("the push to branch main was refused: pre-receive hook declined: main is protected")
+	w.eventually("the metrics tell", w.writeBackUp(0))
 	if err := os.Remove(hook); err != nil {
 		t.Fatal(err)
 	}
 	w.rolls(w.commits("main", "api: recsys-api v1.0.3 -> v1.0.4"), "v1.0.4", "")
+	w.eventually("the metrics tell that it goes again", w.writeBackUp(1))
 	if count := w.served("rev-list", "--count", "main"); count != "5" {
 		t.Errorf("%s commits on main, want 5", count)
 	}

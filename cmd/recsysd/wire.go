@@ -92,7 +92,7 @@ func loader(read reader, notice func(string), heard func(*desired.Stack)) reconc
 		}
 		told = stack.Notices
 		heard(stack)
-		return reconcile.Stack{Resources: stack.Resources, Observe: stack.Observe, Until: stack.Until, Credit: stack.Cost.FreeTierCredit}, nil
+		return reconcile.Stack{Resources: stack.Resources, Observe: stack.Observe, Until: stack.Until, Credit: stack.Cost.FreeTierCredit, Budget: stack.Budget}, nil
 	}
 }
 

@@ -48,6 +48,7 @@ type Stack struct {
 	Keyless               []string            // workloads that Google gives access, as NAMESPACE/NAME
 	Managed               []ManagedName       // values that are taken from Secret Manager
 	Cost                  Cost                // what prices need to know
+	Budget                *resource.Budget    // what it may come to in a month; nil: nothing is said
 }
 
 // Cost is what the stack file says for prices. It changes no resource.
@@ -72,6 +73,7 @@ func Load(tree fs.FS, path string, o Options) (*Stack, error) {
 		Keyless:      b.keyless(),
 		Managed:      b.managedNames(),
 		Cost:         b.file.Cost.said(),
+		Budget:       b.file.Budget.said(b.at("budget.monthly")),
 	}, nil
 }
 
@@ -111,6 +113,7 @@ func (b *builder) load() {
 	b.declared = map[resource.Ref]place{}
 	b.chosen = map[string]*image.Choice{}
 	b.checkStack()
+	b.checkBudget()
 	manifests := b.readManifests()
 	b.chooseCluster(len(b.file.Workloads)+len(b.file.Secrets)+len(manifests) > 0)
 	b.makeSecrets()

@@ -38,7 +38,7 @@ func TestReferenceHasEveryKey(t *testing.T) {
 	}
 	top := schema["properties"].(map[string]any)
 	compare(t, "top level", slices.Sorted(maps.Keys(top)), have["top level"])
-	for _, section := range []string{"networks", "clusters", "buckets", "registries", "workloads", "secrets", "schedule", "cost"} {
+	for _, section := range []string{"networks", "clusters", "buckets", "registries", "workloads", "secrets", "schedule", "cost", "budget"} {
 		entry := top[section].(map[string]any)
 		if of, ok := entry["additionalProperties"].(map[string]any); ok {
 			entry = of

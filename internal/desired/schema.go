@@ -80,7 +80,11 @@ func textSchema(t reflect.Type) schema {
 	if !ok {
 		return reference("text")
 	}
-	return orVariable(schema{"type": []string{"string", "number"}, "pattern": p.Pattern()})
+	s := schema{"type": []string{"string", "number"}, "pattern": p.Pattern()}
+	if reflect.PointerTo(t).Implements(reflect.TypeFor[interface{ AboveZero() }]()) {
+		s["exclusiveMinimum"] = 0
+	}
+	return orVariable(s)
 }
 
 // structSchema knows every key that a struct takes, and admits no other.

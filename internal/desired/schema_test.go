@@ -109,6 +109,7 @@ var beyondSchema = map[string]string{
 	"pools-in-autopilot":        "several values at once",
 	"pool-declared-twice":       "several values at once",
 	"subnet-without-network":    "several values at once",
+	"budget-forms":              "how a value is written",
 	"empty-stack":               "nothing is wrong in it",
 	"other-name":                "the configuration says otherwise",
 	"other-project":             "the configuration says otherwise",

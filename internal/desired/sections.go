@@ -103,6 +103,7 @@ type file struct {
 	Manifests []string                  `yaml:"manifests" doc:"Plain Kubernetes objects: files, globs, and folders with a kustomization.yaml, as seen from the stack file's folder."`
 	Ignore    []ignoreRule              `yaml:"ignore" doc:"Fields that others say: used at creation, then never compared and never written."`
 	Cost      *cost                     `yaml:"cost" doc:"What the price depends on and no resource says."`
+	Budget    *budget                   `yaml:"budget" doc:"What the stack may come to in a month, and what becomes of a commit that comes to more."`
 }
 
 // cloud is the sections of Google Cloud's kinds. A new kind is one line here, and its name among the sections below.

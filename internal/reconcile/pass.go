@@ -40,6 +40,8 @@ type Stack struct {
 	// Credit: the billing account's credit for clusters is spent on this stack. Nothing is decided by it; passes carry it for those who
 	// reckon what they saw in dollars.
 	Credit bool
+	// Budget is what the stack may come to in a month; nil: nothing is said. Carried as Credit is.
+	Budget *resource.Budget
 }
 
 // Kick asks for a pass now. Kicks that come while a pass runs are answered together by the next one.
@@ -74,6 +76,7 @@ type Pass struct {
 	Partial   bool                   // made from a Kick with Refs
 	Want      []resource.Resource    // the same slice in every pass until the stack is read again
 	Credit    bool                   // Stack.Credit of what is wanted
+	Budget    *resource.Budget       // Stack.Budget of what is wanted
 	Seen      []resource.Observation // the newest look at each resource; after the steps
 	Plan      plan.Plan
 	Results   []plan.Result // same order as Plan.Steps

@@ -40,7 +40,7 @@ func (r *Reconciler) revise(ctx context.Context, p *Pass) error {
 	if err := r.lastGood(ctx, p); err != nil {
 		return fmt.Errorf("there is no revision to go by: %w", errors.Join(p.SourceErr, err))
 	}
-	p.Want, p.Credit, p.using = r.good.Resources, r.good.Credit, r.good.Revision
+	p.Want, p.Credit, p.Budget, p.using = r.good.Resources, r.good.Credit, r.good.Budget, r.good.Revision
 	if p.Attempted == "" {
 		p.Attempted = p.using.Commit
 	}
@@ -60,7 +60,7 @@ func (r *Reconciler) load(ctx context.Context, p *Pass, newest Revision) error {
 	if isNew {
 		r.pace.hurry() // what failed may not fail with this one
 	}
-	p.Want, p.Credit, p.using = r.good.Resources, r.good.Credit, newest
+	p.Want, p.Credit, p.Budget, p.using = r.good.Resources, r.good.Credit, r.good.Budget, newest
 	return nil
 }
 

@@ -71,6 +71,10 @@ func (d *daemon) run(ctx context.Context, lock *control.Lock, c *config.Config, 
 		return fmt.Errorf("listen: %w", err)
 	}
 	defer web.Close()
+	hooks, err := listenForHooks(c.Webhook.Listen)
+	if err != nil {
+		return err
+	}
 
 	d.address = web.Addr().String()
 	group, ctx := errgroup.WithContext(ctx)
@@ -80,6 +84,9 @@ func (d *daemon) run(ctx context.Context, lock *control.Lock, c *config.Config, 
 	d.adopt(c, start)
 	group.Go(func() error { return httpd.Serve(ctx, web, d.pages().Handler(), 30*time.Second) })
 	group.Go(func() error { return httpd.Serve(ctx, socket, d.orders, 0) })
+	if hooks != nil {
+		group.Go(func() error { return d.hooks(ctx, hooks) })
+	}
 	group.Go(func() error { return config.Watch(ctx, d.file, func() { d.reload(start) }) })
 	group.Go(func() error { return d.hangups(ctx, start) })
 	group.Go(func() error { return d.super.watch(ctx, d.healthy) })

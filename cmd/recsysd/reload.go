@@ -63,12 +63,13 @@ func (d *daemon) reload(start func(*runner)) {
 	}{
 		{"listen", old.Listen, c.Listen}, {"controlSocket", old.ControlSocket, c.ControlSocket},
 		{"stateDir", old.StateDir, c.StateDir}, {"log.format", old.Log.Format, c.Log.Format},
+		{"webhook.listen", old.Webhook.Listen, c.Webhook.Listen},
 	} {
 		if fixed.was != fixed.now {
 			d.log.Warn("takes effect at the next start only", zap.String("key", fixed.key))
 		}
 	}
-	c.Listen, c.ControlSocket, c.StateDir = old.Listen, old.ControlSocket, old.StateDir
+	c.Listen, c.ControlSocket, c.StateDir, c.Webhook = old.Listen, old.ControlSocket, old.StateDir, old.Webhook
 	d.adopt(c, start)
 	d.log.Info("configuration reloaded", zap.Int("stacks", len(c.Stacks)))
 }

@@ -31,6 +31,12 @@ type Config struct {
 	UndoManagers  []string `yaml:"undoManagers"`
 	GCP           GCP      `yaml:"gcp"`
 	Prices        string   `yaml:"prices"`
+	Webhook       Webhook  `yaml:"webhook"`
+}
+
+// Webhook is where Git hosts may tell of pushes.
+type Webhook struct {
+	Listen string `yaml:"listen"` // HOST:PORT; "": nowhere
 }
 
 // Stack is one stack to be kept converged.
@@ -75,6 +81,8 @@ type Git struct {
 	AllowRewrite bool     `yaml:"allowRewrite"`
 	MaxBytes     Size     `yaml:"maxBytes"`
 	Auth         Auth     `yaml:"auth"`
+
+	WebhookSecretFile string `yaml:"webhookSecretFile"` // what a host that tells of pushes signs with; "": it is not listened to
 }
 
 // Auth names the files that hold the keys to a repository, never the keys.
@@ -234,7 +242,7 @@ func (c *Config) rebase(dir string) {
 	paths := []*string{&c.ControlSocket, &c.StateDir, &c.GCP.AccessTokenFile, &c.Prices}
 	for i := range c.Stacks {
 		s := &c.Stacks[i]
-		paths = append(paths, &s.Git.Auth.TokenFile, &s.Git.Auth.SSHKeyFile, &s.Git.Auth.KnownHostsFile, &s.Kubernetes.Kubeconfig, &s.Secrets.AgeKeyFile)
+		paths = append(paths, &s.Git.Auth.TokenFile, &s.Git.Auth.SSHKeyFile, &s.Git.Auth.KnownHostsFile, &s.Kubernetes.Kubeconfig, &s.Secrets.AgeKeyFile, &s.Git.WebhookSecretFile)
 	}
 	for _, p := range paths {
 		if *p != "" && !filepath.IsAbs(*p) {

@@ -36,6 +36,14 @@ func (c *Config) validate(d *decoder, root *yaml.Node) {
 	if _, _, err := net.SplitHostPort(c.Listen); err != nil {
 		complain("listen", "%q is not HOST:PORT", c.Listen)
 	}
+	if _, _, err := net.SplitHostPort(c.Webhook.Listen); c.Webhook.Listen != "" && err != nil {
+		complain("webhook.listen", "%q is not HOST:PORT", c.Webhook.Listen)
+	}
+	for i, s := range c.Stacks {
+		if s.Git.WebhookSecretFile != "" && c.Webhook.Listen == "" {
+			complain(fmt.Sprintf("stacks[%d].git.webhookSecretFile", i), "is of no use without webhook.listen")
+		}
+	}
 	if c.ControlSocket == "" {
 		complain("controlSocket", "must not be empty")
 	}

@@ -55,7 +55,7 @@ func New(cfg Config) (*Source, error) {
 	if err != nil {
 		return nil, fmt.Errorf("git %s: %w", a, err)
 	}
-	s := &Source{cfg: cfg, address: a, store: st, turn: make(chan struct{}, 1), shut: func() {}}
+	s := &Source{cfg: cfg, address: a, store: st, turn: make(chan struct{}, 1), hints: make(chan struct{}, 1), shut: func() {}}
 	room := spool{st.dir, cfg.MaxBytes}
 	switch a.endpoint.Protocol {
 	case "file":

@@ -90,6 +90,55 @@ func TestPollingPace(t *testing.T) {
 	})
 }
 
+// TestHints: a hint is followed at once, a flood of them by one poll a second, and the last of them always.
+func TestHints(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		o := &awayOrigin{up: true}
+		s := open(t, Config{URL: "https://example.com/x", PollInterval: time.Hour})
+		s.origin = o
+		s.current.Commit = plumbing.ZeroHash.String()
+		ctx, cancel := context.WithCancel(t.Context())
+		ended := make(chan error)
+		go func() { ended <- s.Run(ctx) }()
+		polls := func() (n int) {
+			synctest.Wait()
+			o.mu.Lock()
+			defer o.mu.Unlock()
+			n, o.polls = o.polls, 0
+			return n
+		}
+		polls() // the first, which nobody asked for
+		s.Hint()
+		if n := polls(); n != 1 {
+			t.Errorf("%d polls at once after a hint", n)
+		}
+		s.Hint()
+		if n := polls(); n != 0 {
+			t.Errorf("%d polls within a second of the last hint's", n)
+		}
+		time.Sleep(time.Second)
+		if n := polls(); n != 1 {
+			t.Errorf("%d polls for the second hint", n)
+		}
+		for range 10_000 {
+			s.Hint()
+			time.Sleep(time.Millisecond)
+		}
+		time.Sleep(2 * time.Second)
+		if n := polls(); n < 10 || n > 11 {
+			t.Errorf("%d polls for ten seconds of hints", n)
+		}
+		time.Sleep(30 * time.Minute)
+		if n := polls(); n != 0 {
+			t.Errorf("%d polls for nothing", n)
+		}
+		cancel()
+		if err := <-ended; err != nil {
+			t.Error(err)
+		}
+	})
+}
+
 func TestRun(t *testing.T) {
 	w := newWorld(t)
 	for name, cfg := range w.ways() {

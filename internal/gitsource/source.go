@@ -31,6 +31,7 @@ type Source struct {
 	origin  origin
 	shut    func()
 	turn    chan struct{} // held by whoever polls
+	hints   chan struct{} // Run polls at once
 
 	mu       sync.Mutex
 	store    *store
@@ -61,7 +62,19 @@ func (s *Source) Close() error {
 // String is the repository's address without credentials.
 func (s *Source) String() string { return s.address.String() }
 
-// Run polls until ctx is done: at the interval, less often while it fails, and for a local repository as soon as it changes.
+// hintGap is the least time between two polls that hints have asked for.
+const hintGap = time.Second
+
+// Hint asks Run to poll now, because somebody says that the repository has changed. Hints that come close together are answered by one
+// poll, which begins after the last of them, and by no more than one a second.
+func (s *Source) Hint() {
+	select {
+	case s.hints <- struct{}{}:
+	default:
+	}
+}
+
+// Run polls until ctx is done: at the interval, less often while it fails, after a hint, and for a local repository as soon as it changes.
 // Its own errors are what Fetch returns.
 func (s *Source) Run(ctx context.Context) error {
 	changed := make(chan struct{}, 1)
@@ -72,17 +85,33 @@ func (s *Source) Run(ctx context.Context) error {
 		watching.Go(func() { w.watch(ctx, changed) })
 		defer watching.Wait()
 	}
+	var hinted time.Time
 	for {
-		err := s.Poll(ctx)
-		wait := time.NewTimer(s.pause(err))
+		due := time.NewTimer(s.pause(s.Poll(ctx)))
 		select {
 		case <-ctx.Done():
-			wait.Stop()
-			return nil
 		case <-changed:
-			wait.Stop()
-		case <-wait.C:
+		case <-due.C:
+		case <-s.hints:
+			s.gather(ctx, hintGap-time.Since(hinted))
+			hinted = time.Now()
 		}
+		due.Stop()
+		if ctx.Err() != nil {
+			return nil
+		}
+	}
+}
+
+// gather waits for further hints, which the same poll will answer.
+func (s *Source) gather(ctx context.Context, d time.Duration) {
+	select {
+	case <-ctx.Done():
+	case <-time.After(d):
+	}
+	select {
+	case <-s.hints:
+	default:
 	}
 }
 

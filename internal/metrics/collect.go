@@ -63,7 +63,7 @@ func (c *Collector) Collect(ch chan<- prometheus.Metric) {
 
 func (c *Collector) vectors() []prometheus.Collector {
 	return []prometheus.Collector{
-		c.steps, c.passes, c.requests, c.detected, c.corrected, c.unexplained, c.duration, c.configValid, c.writeBack,
+		c.steps, c.passes, c.requests, c.hooks, c.detected, c.corrected, c.unexplained, c.duration, c.configValid, c.writeBack,
 	}
 }
 

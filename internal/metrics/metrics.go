@@ -4,6 +4,7 @@ package metrics
 
 import (
 	"runtime"
+	"strconv"
 	"sync"
 	"time"
 
@@ -21,7 +22,7 @@ type Build struct{ Version, Revision string }
 type Collector struct {
 	build prometheus.Metric
 
-	steps, passes, requests          *prometheus.CounterVec
+	steps, passes, requests, hooks   *prometheus.CounterVec
 	detected, corrected, unexplained *prometheus.CounterVec
 	duration                         *prometheus.HistogramVec
 	configValid                      prometheus.Gauge
@@ -50,6 +51,7 @@ func New(b Build) *Collector {
 		steps:       counter("recsysd_steps_total", "Steps performed, by how they ended.", "stack", "kind", "verb", "outcome"),
 		passes:      counter("recsysd_passes_total", "Passes made, by what they came to.", "stack", "outcome"),
 		requests:    counter("recsysd_api_requests_total", "Requests sent to cloud and cluster.", "service", "method", "code"),
+		hooks:       counter("recsysd_webhook_requests_total", "Webhooks received, by the status they were answered with.", "code"),
 		detected:    counter("recsysd_drift_detected_total", "Resources found in drift, once per appearance.", "stack", "kind"),
 		corrected:   counter("recsysd_drift_corrected_total", "Drifted resources that were put back.", "stack", "kind"),
 		unexplained: counter("recsysd_unexplained_writes_total", "Updates of what nobody had changed since our own last write.", "stack"),
@@ -72,6 +74,9 @@ func New(b Build) *Collector {
 func (c *Collector) Request(service, method, code string) {
 	c.requests.WithLabelValues(service, method, code).Inc()
 }
+
+// Hook counts one webhook by the status that it was answered with.
+func (c *Collector) Hook(code int) { c.hooks.WithLabelValues(strconv.Itoa(code)).Inc() }
 
 // ConfigValid notes whether the configuration in its file is in force.
 func (c *Collector) ConfigValid(ok bool) {

@@ -23,6 +23,7 @@ var edges = []struct{ from, to, reason string }{
 	{"internal/gitwrite", "internal/gitsource", "one conversation with a repository, for reading and for writing"},
 	{"internal/history", "internal/reconcile", "it keeps passes and what a stack remembers"},
 	{"internal/history", "internal/view", "a pass is kept as it is shown"},
+	{"internal/history", "internal/cost", "what drift costs is kept by the book that was in force"},
 	{"internal/history", "internal/resource", "what is remembered is remembered by resource"},
 	{"internal/metrics", "internal/reconcile", "metrics are made from passes"},
 	{"internal/metrics", "internal/plan", "metrics count verbs and outcomes"},

@@ -69,7 +69,9 @@ func (d *daemon) Drift(_ context.Context, stack string) (view.Drift, error) {
 	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	return view.DriftOf(r.name, r.last), nil
+	v := view.DriftOf(r.name, r.last)
+	v.Price(r.last, r.book())
+	return v, nil
 }
 
 // Sync implements control.Daemon.

@@ -7,6 +7,7 @@ import (
 	"net"
 	"net/http"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -36,12 +37,13 @@ type daemon struct {
 
 	address string // where the metrics are; set before the first stack starts
 
+	book atomic.Pointer[cost.Book] // the price book in force
+
 	reloading sync.Mutex // held by whoever changes the configuration
 
 	mu      sync.Mutex
 	conf    *config.Config
 	confErr error
-	book    *cost.Book                 // the price book in force
 	runners []*runner                  // in the order of the configuration
 	leaving map[string]<-chan struct{} // by stack: closed when its former runner has gone
 }
@@ -59,7 +61,7 @@ func (d *daemon) run(ctx context.Context, lock *control.Lock, c *config.Config, 
 	if err != nil {
 		return err
 	}
-	d.book = book
+	d.book.Store(book)
 	d.metrics.PriceBook(book)
 	socket, err := lock.Listen()
 	if err != nil {

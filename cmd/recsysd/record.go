@@ -98,6 +98,7 @@ func (r *runner) status() view.StackStatus {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	v := view.StackOf(r.stack.Name, r.last, r.converged)
+	v.PriceDrift(r.last, r.book())
 	v.Notices = append(v.Notices, r.beside()...)
 	if r.parts != nil {
 		v.Notices = append(v.Notices, r.parts.writer.notices()...)

@@ -45,7 +45,7 @@ func (d *daemon) reload(start func(*runner)) {
 	d.confErr = err
 	old := d.conf
 	if err == nil {
-		d.book = book
+		d.book.Store(book)
 	}
 	d.mu.Unlock()
 	d.metrics.ConfigValid(err == nil)
@@ -104,7 +104,7 @@ func (d *daemon) adopt(c *config.Config, start func(*runner)) {
 
 func (d *daemon) newRunner(c *config.Config, s config.Stack) *runner {
 	r := newRunner(c, s, d.world, d.log.Logger)
-	r.request = d.metrics.Request
+	r.request, r.book = d.metrics.Request, d.book.Load
 	r.recorded = func(p reconcile.Pass) {
 		d.metrics.Record(p)
 		d.super.status(d.headline())

@@ -12,6 +12,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"recsysd.dev/recsysd/internal/config"
+	"recsysd.dev/recsysd/internal/cost"
 	"recsysd.dev/recsysd/internal/desired"
 	"recsysd.dev/recsysd/internal/drivers"
 	"recsysd.dev/recsysd/internal/gitsource"
@@ -32,6 +33,7 @@ type runner struct {
 	written  func(up, on bool)                  // told with every pass how the writing of tags goes, and whether they are to be written
 	request  func(service, method, code string) // told of every request to a cloud or a cluster
 	read     func(*desired.Stack)               // told of every reading of the stack
+	book     func() *cost.Book                  // the price book in force; nil: there is none
 	beside   func() []string                    // what there is to tell of this stack and others
 	gone     func()                             // told when run returns
 	after    <-chan struct{}                    // run begins when this is closed; nil: at once
@@ -78,6 +80,7 @@ func newRunner(c *config.Config, s config.Stack, w world, log *zap.Logger) *runn
 		kick: make(chan reconcile.Kick), wake: make(chan struct{}, 1), done: make(chan struct{}), turned: make(chan struct{}),
 		recorded: func(reconcile.Pass) {}, request: func(string, string, string) {}, gone: func() {},
 		read: func(*desired.Stack) {}, written: func(bool, bool) {}, beside: func() []string { return nil },
+		book: func() *cost.Book { return nil },
 	}
 }
 
@@ -165,6 +168,7 @@ func (r *runner) build(ctx context.Context, c *config.Config, s config.Stack) (*
 	if err != nil { // what could not be read was set aside: only memory is lost
 		r.log.Warn("history lost", zap.Error(err))
 	}
+	store.PriceBy(r.book)
 	p.store = store
 	g := gitConfig(c, s)
 	g.Notify = func() { p.news.put("news from Git") }

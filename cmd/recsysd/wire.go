@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"recsysd.dev/recsysd/internal/config"
+	"recsysd.dev/recsysd/internal/cost"
 	"recsysd.dev/recsysd/internal/desired"
 	"recsysd.dev/recsysd/internal/drivers"
 	"recsysd.dev/recsysd/internal/drivers/gcp"
@@ -196,6 +197,11 @@ func (p *program) once(ctx context.Context, file string, readOnly bool) (*once, 
 	if store == nil {
 		return nil, errors.Join(err, o.close())
 	}
+	book, priceless := priceBook(c.Prices)
+	if priceless != nil { // history without prices is worth more than none
+		fmt.Fprintf(p.err, "notice: what drift costs is not kept: %v\n", priceless)
+	}
+	store.PriceBy(func() *cost.Book { return book })
 	o.Memory, o.Record = memory, store.Record
 	return o, nil
 }

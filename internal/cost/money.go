@@ -1,6 +1,7 @@
 package cost
 
 import (
+	"fmt"
 	"math"
 	"math/big"
 	"math/bits"
@@ -244,4 +245,21 @@ func trimmed(n uint64, digits int) string {
 		return whole
 	}
 	return whole + "." + part
+}
+
+// UnmarshalJSON reads what MarshalJSON writes.
+func (m *Money) UnmarshalJSON(b []byte) error {
+	if string(b) == "null" {
+		return nil
+	}
+	if len(b) > 64 || strings.Trim(string(b), "-.0123456789") != "" {
+		return fmt.Errorf("%.64q is no sum of dollars", b)
+	}
+	r, ok := new(big.Rat).SetString(string(b))
+	if !ok {
+		return fmt.Errorf("%q is no sum of dollars", b)
+	}
+	unit := new(big.Int).Exp(big.NewInt(10), big.NewInt(moneyDigits), nil)
+	*m = fromBig(quotient(unit.Mul(unit, r.Num()), r.Denom()))
+	return nil
 }

@@ -13,6 +13,7 @@ import (
 	"strings"
 	"sync"
 
+	"recsysd.dev/recsysd/internal/cost"
 	"recsysd.dev/recsysd/internal/reconcile"
 	"recsysd.dev/recsysd/internal/view"
 )
@@ -24,6 +25,7 @@ const limit = 200
 // Store is the history of one stack. It is safe for concurrent use.
 type Store struct {
 	path string
+	book func() *cost.Book // in force; nil: what drift costs is not kept
 
 	mu     sync.Mutex
 	passes []view.HistoryPass // oldest first
@@ -56,6 +58,9 @@ func Open(dir, stack string) (*Store, reconcile.Memory, error) {
 	s.passes, s.memory = f.Passes, f.Memory
 	return s, f.Memory.remembered(), nil
 }
+
+// PriceBy has the drift of passes kept with what it costs by the book that is in force then. Call it before the first Record.
+func (s *Store) PriceBy(book func() *cost.Book) { s.book = book }
 
 // Remembered is the memory of a stack whose history another process may be writing: nothing on disk is made, moved or changed.
 // Where there is no history there is no memory.
@@ -100,6 +105,9 @@ func (s *Store) Record(p reconcile.Pass, m reconcile.Memory) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	entry, now := bound(view.HistoryPassOf(p)), memorize(m)
+	if s.book != nil {
+		entry.Price(&p, s.book())
+	}
 	folded := s.fold(entry)
 	if !folded {
 		s.passes = append(s.passes, entry)
@@ -137,7 +145,7 @@ func bound(p view.HistoryPass) view.HistoryPass {
 	}
 	for i := range p.Steps {
 		s := &p.Steps[i]
-		s.Why = short(s.Why, maxText)
+		s.Why, s.DoneWhy = short(s.Why, maxText), short(s.DoneWhy, maxText)
 		s.Drift = slices.Clone(s.Drift[:min(len(s.Drift), maxDrift)])
 		for j := range s.Drift {
 			s.Drift[j].Want, s.Drift[j].Have = short(s.Drift[j].Want, maxText), short(s.Drift[j].Have, maxText)

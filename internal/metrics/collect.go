@@ -36,7 +36,7 @@ var (
 func (c *Collector) Describe(ch chan<- *prometheus.Desc) {
 	for _, d := range []*prometheus.Desc{
 		resourceDrift, driftSince, fights, usable, held, lastPass, lastConverged, revisionInfo, sourceUp, stackValid, suspended,
-		kindBlind, buildInfo, usdPerMonth, unpriced, bookOf,
+		kindBlind, buildInfo, usdPerMonth, unpriced, bookOf, driftUSD,
 	} {
 		ch <- d
 	}
@@ -106,6 +106,7 @@ func (s *stack) collect(name string, ch chan<- prometheus.Metric) {
 		gauge(kindBlind, number(blind), kind)
 	}
 	s.prices.collect(gauge)
+	s.driftPrices.collect(gauge)
 }
 
 // constant is a gauge of this moment.

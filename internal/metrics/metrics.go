@@ -38,6 +38,8 @@ type stack struct {
 	last      reconcile.Pass
 	converged time.Time // end of the last pass that was
 	prices    prices
+
+	driftPrices driftPrices
 }
 
 // New makes an empty collector.
@@ -105,6 +107,7 @@ func (c *Collector) Record(p reconcile.Pass) {
 		s.converged = p.End
 	}
 	s.prices.update(c.book, p)
+	s.driftPrices.update(c.book, &p)
 	c.mu.Unlock()
 
 	c.zeros(p)

@@ -36,10 +36,10 @@ func (d *draft) decideAbsent(it *item) Step {
 		return Step{} // nothing there, nothing to remove
 	}
 	if why := d.suspended(it); why != "" {
-		return hold(Keep, why)
+		return Step{Verb: Hold, Held: Keep, Why: why, Left: true}
 	}
 	if why, refused := d.restrained(it); why != "" {
-		return Step{Verb: Hold, Held: Create, Why: why, Rejected: refused}
+		return d.restrain(it, Step{Verb: Hold, Held: Create, Why: why, Rejected: refused})
 	}
 	if asleep(it.want.Rest) {
 		return Step{Verb: Create, Why: "is absent; it is made asleep"}
@@ -64,7 +64,7 @@ func (d *draft) decideWanted(it *item) Step {
 	}
 	step := d.bring(it)
 	if why := d.suspended(it); why != "" {
-		return Step{Verb: Hold, Held: Keep, Why: why, Drift: d.differences(it)}
+		return Step{Verb: Hold, Held: Keep, Why: why, Drift: d.differences(it), Left: true}
 	}
 	if why, refused := d.restrained(it); why != "" && (step.Verb.Writes() || len(it.fought) > 0) {
 		if step.Claim && d.policy.Observe {
@@ -74,7 +74,7 @@ func (d *draft) decideWanted(it *item) Step {
 		if !held.Writes() {
 			held = Update
 		}
-		return Step{Verb: Hold, Held: held, Why: why, Drift: d.differences(it), Rejected: refused, Claim: step.Claim}
+		return d.restrain(it, Step{Verb: Hold, Held: held, Why: why, Drift: d.differences(it), Rejected: refused, Claim: step.Claim})
 	}
 	return d.yield(it, step)
 }
@@ -218,6 +218,18 @@ func (d *draft) suspended(it *item) string {
 		return "is suspended: " + it.want.Suspend
 	}
 	return ""
+}
+
+// onlyLooked reports whether it is not to be written, by its own mode or by that of all.
+func (d *draft) onlyLooked(it *item) bool {
+	return d.policy.Observe || it.want != nil && it.want.Observe
+}
+
+// restrain says of a Hold what sort of reason restrained gave for it.
+func (d *draft) restrain(it *item, step Step) Step {
+	step.Left = d.onlyLooked(it)
+	step.Awaited = !step.Left && it.live != nil && (it.live.Locked || it.live.State == resource.Busy)
+	return step
 }
 
 // restrained is why nothing is written to it now; refused if that is because the provider would not take it.

@@ -74,6 +74,10 @@ type Step struct {
 	Within bool
 	// Rejected: a Hold because the provider refused this very spec in this very situation.
 	Rejected bool
+	// Left: a Hold because nobody wants it written: it is only looked at, or suspended.
+	Left bool
+	// Awaited: a Hold until the resource takes writes again, or the provider is through with its own work on it.
+	Awaited bool
 	// Claim: an Update that takes over, as adopt asks, what is as it should be in all but recsysd's own marks, or a Hold of
 	// that. It writes, and it is no difference.
 	Claim bool

@@ -57,6 +57,12 @@ type Kick struct {
 type DriftFact struct {
 	Fields []resource.Change
 	Since  time.Time
+	// Live is what the resource was billed for as it was seen in drift, before anything was done about that; Wanted is what it would be
+	// billed for as it is wanted.
+	Live, Wanted []resource.Usage
+	// Done is what the pass did about it, and Why, where there is more to say: the reason, the rival or the error.
+	Done Done
+	Why  string
 }
 
 // Repair is drift that was put back.

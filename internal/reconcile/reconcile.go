@@ -59,6 +59,7 @@ type Reconciler struct {
 	taken    int                     // how often good was set
 	viewOf   int                     // taken when the view was made: its differences are from that stack
 	writes   map[resource.Ref]write  // our last write to each resource
+	strays   map[resource.Ref]stray  // drift that lasts
 	repairs  map[resource.Ref]Repair // the last of each resource, for as long as they are worth telling
 	efforts  efforts                 // how often each field was put back lately
 	pace     *pace                   // when each may be written again
@@ -73,7 +74,7 @@ type Reconciler struct {
 func (r *Reconciler) begin() {
 	r.once.Do(func() {
 		r.pace, r.writes, r.unlisted = newPace(), map[resource.Ref]write{}, map[string]unlisted{}
-		r.repairs, r.efforts = map[resource.Ref]Repair{}, efforts{}
+		r.strays, r.repairs, r.efforts = map[resource.Ref]stray{}, map[resource.Ref]Repair{}, efforts{}
 		m := &r.Memory
 		m.InSync, m.DriftSince, m.Held, m.Fights = or(m.InSync), or(m.DriftSince), or(m.Held), or(m.Fights)
 	})

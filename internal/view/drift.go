@@ -23,7 +23,11 @@ type ResourceDrift struct {
 	Name  string    `json:"name"`
 	Since time.Time `json:"since"` // when a pass saw it first
 	Drift []Change  `json:"drift"`
-	Held  string    `json:"held"` // why it is left as it is; "": it is being put back
+	// Done is what the last pass did about it, and Why the reason, the rival or the error.
+	Done reconcile.Done `json:"done"`
+	Why  string         `json:"why"`
+	Held string         `json:"held"` // why it is left as it is; "": it is being put back
+	Excess
 	// Fights are those of the fields that another sets again whenever they are put back: they are left alone.
 	Fights []Fight `json:"fights,omitempty"`
 }
@@ -48,7 +52,7 @@ func DriftOf(stack string, p *reconcile.Pass) Drift {
 		}
 	}
 	for ref, d := range p.Drift() {
-		r := ResourceDrift{Kind: ref.Kind, Name: ref.Name, Since: d.Since, Drift: changes(d.Fields), Held: held[ref]}
+		r := ResourceDrift{Kind: ref.Kind, Name: ref.Name, Since: d.Since, Drift: changes(d.Fields), Done: d.Done, Why: d.Why, Held: held[ref]}
 		for _, f := range p.Fights()[ref] {
 			r.Fights = append(r.Fights, Fight{f.Field, f.Rival, f.Since})
 		}
@@ -68,16 +72,21 @@ func (v Drift) Text(w io.Writer, p Paint, now time.Time) error {
 	}
 	for _, r := range v.Resources {
 		head := p.as(change, r.Kind+"/"+plain(r.Name))
-		if _, err := fmt.Fprintf(w, "%s  for %s\n", head, ago(now.Sub(r.Since))); err != nil {
+		money := r.text()
+		if money != "" {
+			money = "  " + p.as(change, money)
+		}
+		if _, err := fmt.Fprintf(w, "%s  for %s%s\n", head, ago(now.Sub(r.Since)), money); err != nil {
 			return err
 		}
-		if err := fields(w, p, r.Drift, nil); err != nil {
+		if err := fields(w, p, r.Drift, nil, r.Since); err != nil {
 			return err
 		}
-		if r.Held == "" {
-			continue
+		why := r.Why
+		if r.Done == reconcile.DoneFought { // that names the rival too, and how to end it
+			why = r.Held
 		}
-		if _, err := fmt.Fprintf(w, "        %s\n", p.as(change, "left as it is: "+plain(r.Held))); err != nil {
+		if _, err := fmt.Fprintf(w, "        %s\n", p.as(change, done(r.Done, why))); err != nil {
 			return err
 		}
 	}

@@ -39,6 +39,11 @@ type HistoryStep struct {
 	Outcome string   `json:"outcome"`
 	Why     string   `json:"why"`
 	Drift   []Change `json:"drift"`
+	// Done is what was done about it, where it was drift, Since when that was first seen, and Excess what it costs, or did.
+	Done    reconcile.Done `json:"done,omitempty"`
+	DoneWhy string         `json:"doneWhy,omitempty"`
+	Since   time.Time      `json:"since,omitzero"`
+	*Excess
 }
 
 // Text writes the history for people.
@@ -61,8 +66,11 @@ func (v History) Text(w io.Writer, p Paint) error {
 		}
 		for _, s := range pass.Steps {
 			fmt.Fprintf(&b, "    %-8s %s/%s  %s  %s\n", s.Verb, s.Kind, plain(s.Name), s.Outcome, plain(s.Why))
-			if err := fields(&b, p, s.Drift, nil); err != nil {
+			if err := fields(&b, p, s.Drift, nil, s.Since); err != nil {
 				return err
+			}
+			if line := s.drift(); line != "" {
+				fmt.Fprintf(&b, "        %s\n", p.as(change, line))
 			}
 		}
 	}
@@ -71,6 +79,22 @@ func (v History) Text(w io.Writer, p Paint) error {
 	}
 	_, err := io.WriteString(w, b.String())
 	return err
+}
+
+// drift says what was done about drift, and what that cost a month; "" of a step that was about none.
+func (s HistoryStep) drift() string {
+	if s.Done == "" {
+		return ""
+	}
+	why := s.DoneWhy
+	if strings.Contains(s.Why, why) {
+		why = "" // it stands above
+	}
+	line := "drift " + done(s.Done, why)
+	if s.Excess != nil && s.Excess.text() != "" {
+		line += "; " + s.Excess.text()
+	}
+	return line
 }
 
 // HistoryPassOf shows a pass as history keeps it. A step that only waited is no step; the reasons of those that failed, and which
@@ -92,10 +116,14 @@ func HistoryPassOf(p reconcile.Pass) HistoryPass {
 		if r.Err != nil {
 			errs = append(errs, fmt.Errorf("%s: %w", r.Ref, r.Err))
 		}
-		h.Steps = append(h.Steps, HistoryStep{
+		step := HistoryStep{
 			Kind: r.Ref.Kind, Name: r.Ref.Name, Verb: string(r.Verb), Outcome: string(r.Outcome),
 			Why: p.Plan.Steps[i].Why, Drift: changes(p.Plan.Steps[i].Drift),
-		})
+		}
+		if d, ok := factOf(&p, r.Ref); ok {
+			step.Done, step.DoneWhy, step.Since = d.Done, d.Why, d.Since
+		}
+		h.Steps = append(h.Steps, step)
 	}
 	if err := errors.Join(errs...); err != nil {
 		h.Error = err.Error()

@@ -5,6 +5,7 @@ import (
 	"io"
 	"slices"
 	"strings"
+	"time"
 
 	"recsysd.dev/recsysd/internal/plan"
 	"recsysd.dev/recsysd/internal/reconcile"
@@ -107,7 +108,7 @@ func (v Plan) Text(w io.Writer, p Paint) error {
 		}
 		todo = todo || s.differs
 		fmt.Fprintf(&b, "%s  %s\n", p.as(verb.colour, fmt.Sprintf("%s %-8s %s/%s", verb.sign, s.Verb, s.Kind, plain(s.Name))), plain(brief(s.Why, v.Blind[s.Kind]))+s.money())
-		if err := fields(&b, p, s.Drift, s.recreate); err != nil {
+		if err := fields(&b, p, s.Drift, s.recreate, time.Time{}); err != nil {
 			return err
 		}
 	}

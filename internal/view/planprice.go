@@ -2,7 +2,6 @@ package view
 
 import (
 	"fmt"
-	"slices"
 
 	"recsysd.dev/recsysd/internal/cost"
 	"recsysd.dev/recsysd/internal/plan"
@@ -127,46 +126,15 @@ func (t *turnover) now(s plan.Step, live resource.Observation) []resource.Usage 
 		return live.Usage()
 	}
 	said := was.Usage()
-	if live.Asleep || !s.Differs() && len(s.Drift) == 0 {
-		return measured(said, live.Usage())
+	if !s.Differs() && len(s.Drift) == 0 {
+		return resource.Measured(said, live.Usage())
 	}
-	usages := slices.Clone(live.Usage())
-	for i := range usages {
-		u := &usages[i]
-		j := slices.IndexFunc(said, func(w resource.Usage) bool { return w.Component == u.Component })
-		if j < 0 {
-			continue
-		}
-		u.Asleep, u.Least, u.Most = said[j].Asleep, said[j].Least, said[j].Most
-		if w := said[j]; !w.Most.Zero() && u.Price == w.Price && u.Quantity.Compare(w.Least) >= 0 && u.Quantity.Compare(w.Most) <= 0 {
-			u.Quantity = w.Quantity
-		}
-	}
-	return usages
+	return live.Monthly(said)
 }
 
 // then is what a resource will be billed for: what is wanted of it, and what is stored in it already.
 func (t *turnover) then(want *resource.Resource, live resource.Observation) []resource.Usage {
-	return measured(want.Usage(), live.Usage())
-}
-
-// measured are usages with what was measured in place of what the stack file only expects: no step changes how much is stored.
-func measured(usages, live []resource.Usage) []resource.Usage {
-	usages = slices.Clone(usages)
-	for i := range usages {
-		u := &usages[i]
-		if !u.Estimated && u.Unknown == "" {
-			continue
-		}
-		j := slices.IndexFunc(live, func(l resource.Usage) bool { return l.Component == u.Component })
-		if j >= 0 && !live[j].Estimated && live[j].Unknown == "" {
-			u.Quantity, u.Estimated = live[j].Quantity, false
-			if u.Unknown != "" {
-				u.Price, u.Region, u.Unknown = live[j].Price, live[j].Region, ""
-			}
-		}
-	}
-	return usages
+	return resource.Measured(want.Usage(), live.Usage())
 }
 
 // money is what a step changes.

@@ -49,8 +49,10 @@ type ResourceStatus struct {
 	Held   string         `json:"held"`   // the reason, or ""
 	Detail string         `json:"detail"` // what it is doing, or what is wrong with it
 	Asleep bool           `json:"asleep"`
-	Since  *time.Time     `json:"since"` // when a pass first saw that drift; null if there is none
-	Until  *time.Time     `json:"until"` // when it next turns, by schedule or by hand; null if it does not
+	Done   reconcile.Done `json:"done,omitempty"`      // what the last pass did about that drift
+	Excess *Excess        `json:"driftCost,omitempty"` // what that drift costs
+	Since  *time.Time     `json:"since"`               // when a pass first saw that drift; null if there is none
+	Until  *time.Time     `json:"until"`               // when it next turns, by schedule or by hand; null if it does not
 	// Repaired is the drift that was put back last; null if none was within a day, or since the daemon was started.
 	Repaired *Repair `json:"repaired"`
 }
@@ -60,6 +62,7 @@ type Repair struct {
 	At    time.Time `json:"at"`
 	Since time.Time `json:"since"` // when a pass first saw it
 	Drift []Change  `json:"drift"`
+	Excess
 }
 
 // StackOf shows a stack by its last pass; a nil pass is a stack before its first. lastConverged may be zero.
@@ -94,7 +97,7 @@ func StackOf(name string, p *reconcile.Pass, lastConverged time.Time) StackStatu
 			Drift: len(drift[s.Ref].Fields), Fields: changes(drift[s.Ref].Fields),
 		}
 		if d, ok := drift[s.Ref]; ok {
-			r.Since = &d.Since
+			r.Since, r.Done = &d.Since, d.Done
 		}
 		if d, ok := repairs[s.Ref]; ok {
 			r.Repaired = &Repair{At: d.At, Since: d.Since, Drift: changes(d.Fields)}
@@ -227,8 +230,15 @@ func (v StackStatus) note(r ResourceStatus, now time.Time) string {
 	if len(r.Fields) > 0 && r.Since != nil {
 		notes = append(notes, hands("is", r.Fields, *r.Since))
 	}
+	if r.Excess != nil && r.Excess.text() != "" {
+		notes = append(notes, r.Excess.text())
+	}
 	if d := r.Repaired; d != nil {
-		notes = append(notes, "put back "+ago(now.Sub(d.At))+" ago: "+hands("was", d.Drift, d.Since))
+		said := "put back " + ago(now.Sub(d.At)) + " ago: " + hands("was", d.Drift, d.Since)
+		if money := d.Excess.text(); money != "" {
+			said += ", " + money
+		}
+		notes = append(notes, said)
 	}
 	return strings.Join(notes, "; ")
 }
@@ -244,10 +254,7 @@ func hands(verb string, cs []Change, since time.Time) string {
 		}
 		said := plain(c.Field) + " " + verb + " " + cmp.Or(shown(c.Have, short), "absent")
 		if c.Manager != "" {
-			said += ", " + by(c)
-			if c.At.IsZero() {
-				said += ", seen at " + since.Local().Format(time.DateTime)
-			}
+			said += ", " + byOrSeen(c, since)
 		}
 		all = append(all, said)
 	}

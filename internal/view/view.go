@@ -116,13 +116,14 @@ func ago(d time.Duration) string {
 	}
 }
 
-// fields lists, per field, what is wanted and what is there.
-func fields(w io.Writer, p Paint, cs []Change, recreate map[string]bool) error {
+// fields lists, per field, what is wanted and what is there. since is when a pass first saw that, for where nobody knows when it was
+// set; zero: not of interest.
+func fields(w io.Writer, p Paint, cs []Change, recreate map[string]bool, since time.Time) error {
 	var t table
 	for _, c := range cs {
 		var notes []string
 		if c.Manager != "" {
-			notes = append(notes, by(c))
+			notes = append(notes, byOrSeen(c, since))
 		}
 		if recreate[c.Field] {
 			notes = append(notes, "cannot change in place")
@@ -140,6 +141,14 @@ func by(c Change) string {
 		return "set by " + plain(c.Manager)
 	}
 	return "set by " + plain(c.Manager) + " at " + c.At.Local().Format(time.DateTime)
+}
+
+// byOrSeen is by, with when the drift was first seen where the server keeps no time, as of a kubectl scale.
+func byOrSeen(c Change, since time.Time) string {
+	if !c.At.IsZero() || since.IsZero() {
+		return by(c)
+	}
+	return by(c) + ", first seen at " + since.Local().Format(time.DateTime)
 }
 
 // A table lines columns up. Colours would upset the widths, so a whole line is painted or none.

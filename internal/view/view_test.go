@@ -12,6 +12,7 @@ import (
 	"testing"
 	"time"
 
+	"recsysd.dev/recsysd/internal/cost"
 	"recsysd.dev/recsysd/internal/plan"
 	"recsysd.dev/recsysd/internal/reconcile"
 	"recsysd.dev/recsysd/internal/resource"
@@ -97,16 +98,27 @@ func render(t *testing.T, write func(*bytes.Buffer) error) []byte {
 
 func TestGolden(t *testing.T) {
 	p := pass()
+	var month cost.Money
+	if err := json.Unmarshal([]byte("178.883361"), &month); err != nil {
+		t.Fatal(err)
+	}
 	now := at.Add(12 * time.Second)
 	status := Status{ConfigError: "config.yaml:3:5: stacks[0].wdth: unknown field", Stacks: []StackStatus{
 		StackOf("recsys", &p, at.Add(-time.Hour)), StackOf("second", nil, time.Time{}),
 	}}
 	drift := Drift{Stack: "recsys", Resources: []ResourceDrift{{
 		Kind: "bucket", Name: "acme-recsys-data", Since: at.Add(-3 * time.Minute), Drift: changes(p.Plan.Steps[1].Drift),
+		Done: reconcile.DoneFailed, Why: "412: changed meanwhile", Excess: Excess{USDPerMonth: &month},
+	}, {
+		Kind: "Deployment", Name: "recsys/api", Since: at.Add(-time.Minute), Drift: []Change{{Field: "spec.replicas", Want: "1", Have: "10", Manager: "kubectl"}},
+		Done: reconcile.DoneLeft, Why: "the stack is suspended: load test", Held: "the stack is suspended: load test", Excess: Excess{Unpriced: "cpu: no price"},
 	}}}
 	history := History{Stack: "recsys", Passes: []HistoryPass{{
 		Start: p.Start, End: p.End, Attempted: p.Attempted, Applied: p.Applied, Outcome: "failed", Error: "git: host is down",
-		Steps: []HistoryStep{{Kind: "bucket", Name: "acme-recsys-data", Verb: "update", Outcome: "failed", Why: "2 fields differ", Drift: changes(p.Plan.Steps[1].Drift)}},
+		Steps: []HistoryStep{{Kind: "bucket", Name: "acme-recsys-data", Verb: "update", Outcome: "failed", Why: "2 fields differ", Drift: changes(p.Plan.Steps[1].Drift)}, {
+			Kind: "Deployment", Name: "recsys/api", Verb: "update", Outcome: "ok", Why: "differs in spec.replicas", Done: reconcile.DoneCorrected, Since: at,
+			Drift: []Change{{Field: "spec.replicas", Want: "1", Have: "10", Manager: "kubectl"}}, Excess: &Excess{USDPerMonth: &month},
+		}},
 	}}}
 	time.Local = time.UTC
 	for _, g := range []struct {
@@ -146,7 +158,7 @@ func TestContractKeys(t *testing.T) {
 		{"history pass", HistoryPass{}, "start end attempted applied outcome error steps"},
 		{"history step", HistoryStep{}, "kind name verb outcome why drift"},
 		{"drift", Drift{}, "stack resources"},
-		{"drift resource", ResourceDrift{}, "kind name since drift"},
+		{"drift resource", ResourceDrift{}, "kind name since drift done why held usdPerMonth"},
 	} {
 		b, err := json.Marshal(c.v)
 		if err != nil {

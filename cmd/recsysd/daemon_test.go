@@ -201,6 +201,9 @@ func TestAStackThatCannotRunLeavesTheOthersAlone(t *testing.T) {
 	if code, body := get(t, address, "/readyz"); code != 503 || !strings.Contains(body, "stack second: ") || strings.Contains(body, "stack recsys") {
 		t.Errorf("not ready, because of the one and not of the other: %d %s", code, body)
 	}
+	if _, body := get(t, address, "/metrics"); !strings.Contains(body, `recsysd_passes_total{outcome="failed",stack="second"} 0`) {
+		t.Error("a stack without any pass is not in the metrics: no alert could tell of it")
+	}
 	if _, err := h.client.Sync(t.Context(), "second", control.Sync{}); err == nil || !strings.Contains(err.Error(), "sshKeyFile") {
 		t.Errorf("a sync of it fails at once, with the reason: %v", err)
 	}

@@ -104,6 +104,7 @@ func (d *daemon) adopt(c *config.Config, start func(*runner)) {
 
 func (d *daemon) newRunner(c *config.Config, s config.Stack) *runner {
 	r := newRunner(c, s, d.world, d.log.Logger)
+	d.metrics.Expect(s.Name)
 	r.request, r.book = d.metrics.Request, d.book.Load
 	r.recorded = func(p reconcile.Pass) {
 		d.metrics.Record(p)

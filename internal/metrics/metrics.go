@@ -94,6 +94,13 @@ func (c *Collector) WriteBack(stack string, up, on bool) {
 	c.writeBack.WithLabelValues(stack).Set(number(up))
 }
 
+// Expect says that a stack is to have passes, so that one that never has any can be told.
+func (c *Collector) Expect(stack string) {
+	for _, o := range reconcile.Outcomes {
+		c.passes.WithLabelValues(stack, string(o))
+	}
+}
+
 // Record adds a finished pass.
 func (c *Collector) Record(p reconcile.Pass) {
 	c.mu.Lock()
@@ -129,9 +136,7 @@ func (c *Collector) Record(p reconcile.Pass) {
 
 // zeros starts counters at nought, since a rate cannot see the first event of a series that begins with it.
 func (c *Collector) zeros(p reconcile.Pass) {
-	for _, o := range reconcile.Outcomes {
-		c.passes.WithLabelValues(p.Stack, string(o))
-	}
+	c.Expect(p.Stack)
 	for _, r := range p.Want {
 		c.detected.WithLabelValues(p.Stack, r.Ref.Kind)
 		c.corrected.WithLabelValues(p.Stack, r.Ref.Kind)

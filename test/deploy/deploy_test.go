@@ -14,38 +14,6 @@ import (
 
 const deploy = "../../deploy"
 
-func TestAlertRules(t *testing.T) {
-	promtool := parts.Need(t, "promtool", "prometheus")
-	for _, args := range [][]string{{"check", "rules", "rules.yaml"}, {"test", "rules", "rules_test.yaml"}} {
-		cmd := exec.Command(promtool, args...)
-		cmd.Dir = filepath.Join(deploy, "prometheus")
-		if out, err := cmd.CombinedOutput(); err != nil {
-			t.Errorf("promtool %v: %v\n%s", args, err, out)
-		}
-	}
-}
-
-// Every alert is explained where its reader looks.
-func TestAlertsAreDocumented(t *testing.T) {
-	rules, err := os.ReadFile(filepath.Join(deploy, "prometheus", "rules.yaml"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	docs, err := os.ReadFile("../../docs/operations.md")
-	if err != nil {
-		t.Fatal(err)
-	}
-	alerts := regexp.MustCompile(`alert: (\w+)`).FindAllSubmatch(rules, -1)
-	if len(alerts) == 0 {
-		t.Fatal("no alerts")
-	}
-	for _, a := range alerts {
-		if !regexp.MustCompile(`(?m)^\| ` + string(a[1]) + ` \|`).Match(docs) {
-			t.Errorf("docs/operations.md has no row for %s", a[1])
-		}
-	}
-}
-
 func TestUnit(t *testing.T) {
 	analyze := parts.Need(t, "systemd-analyze", "systemd")
 	root := t.TempDir() // verify wants the program that the unit starts

@@ -136,8 +136,10 @@ type (
 			End                                time.Time
 			Attempted, Applied, Outcome, Error string
 			Steps                              []struct {
-				Kind, Name, Verb, Outcome, Why string
-				Drift                          []change
+				Kind, Name, Verb, Outcome, Why, Done string
+				Drift                                []change
+				Since                                time.Time
+				USDPerMonth                          *float64
 			}
 		}
 	}

@@ -16,10 +16,11 @@ import (
 // driftView is what `recsysd drift -o json` says.
 type driftView struct {
 	Resources []struct {
-		Kind, Name, Held string
-		Since            time.Time
-		Drift            []struct{ Field, Want, Have, Manager string }
-		Fights           []struct{ Field, Rival string }
+		Kind, Name, Held, Done, Why string
+		Since                       time.Time
+		Drift                       []change
+		Fights                      []struct{ Field, Rival string }
+		USDPerMonth                 *float64
 	}
 }
 
@@ -64,6 +65,9 @@ func TestFight(t *testing.T) {
 		if len(v.Resources) != 1 || len(v.Resources[0].Fights) != 1 || v.Resources[0].Fights[0].Field != "spec.replicas" ||
 			v.Resources[0].Fights[0].Rival != "scaler" || !strings.Contains(v.Resources[0].Held, "ignore: [{fields: [spec.replicas], on: Deployment/e2e-fight/api}]") {
 			return fmt.Errorf("drift says %+v", v)
+		}
+		if r := v.Resources[0]; r.Done != "fought" || r.Why != "scaler" {
+			return fmt.Errorf("what was done about it: %s, %s", r.Done, r.Why)
 		}
 		n, err := w.metric("recsysd_drift_fights", label)
 		return errors.Join(err, same(n, 1))

@@ -38,8 +38,8 @@ func TestObserve(t *testing.T) {
 		met := 0
 		for _, r := range v.Resources {
 			for _, c := range r.Drift {
-				if r.Held != "its mode is observe" {
-					return fmt.Errorf("held: %q", r.Held)
+				if r.Held != "its mode is observe" || r.Done != "left" {
+					return fmt.Errorf("%s, held: %q", r.Done, r.Held)
 				}
 				switch {
 				case r.Kind == "Deployment" && c.Field == "spec.replicas" && c.Want == "1" && c.Have == "10" && c.Manager == "kubectl":
@@ -75,6 +75,24 @@ func TestObserve(t *testing.T) {
 	w.eventually("later passes", passed(float64(time.Now().Unix())))
 	if again, err := w.metric("recsysd_resource_drift_since_timestamp_seconds", `kind="Deployment"`, name); err != nil || again != first {
 		t.Errorf("since when it drifts has moved from %v to %v, %v: its age does not grow", first, again, err)
+	}
+	if err := w.stop(); err != nil {
+		t.Fatal(err)
+	}
+	restarted := float64(time.Now().Unix())
+	w.start()
+	w.eventually("passes after a restart", func() error {
+		now, err := w.metric("recsysd_last_pass_timestamp_seconds")
+		if err == nil && now < restarted+2 {
+			err = fmt.Errorf("the last pass was at %v", now)
+		}
+		return err
+	})
+	if again, err := w.metric("recsysd_resource_drift_since_timestamp_seconds", `kind="Deployment"`, name); err != nil || again != first {
+		t.Errorf("with a restart since when it drifts has moved from %v to %v, %v", first, again, err)
+	}
+	if n, err := w.metric("recsysd_drift_usd_per_month", `kind="Deployment"`, name); err != nil || n <= 0 {
+		t.Errorf("9 pods more than are wanted cost %v, %v", n, err)
 	}
 	if n := w.at("deployment/api", ".spec.replicas"); n != "10" {
 		t.Errorf("the 10 pods of the hand have become %s", n)

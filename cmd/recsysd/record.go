@@ -18,16 +18,19 @@ import (
 
 // record takes the account of a pass: to disk, to the metrics, to the log, and to whoever asks for the status.
 func (r *runner) record(of *parts, p reconcile.Pass, m reconcile.Memory) error {
-	err := of.store.Record(p, m)
+	news, err := keep(of.store, of.account, r.book(), p, m)
+	for _, n := range news {
+		r.log.Warn("money", zap.String("notice", n))
+	}
 	of.writer.passed(p)
 	r.note(func() {
-		r.last = &p
+		r.last, r.account = &p, of.account
 		if p.Converged() {
 			r.converged = p.End
 		}
 	})
 	r.tell(p)
-	r.recorded(p)
+	r.recorded(p, of.account)
 	r.written(of.writer.up())
 	r.note(func() {
 		r.inPass = false

@@ -14,6 +14,7 @@ import (
 	"recsysd.dev/recsysd/internal/cost"
 	"recsysd.dev/recsysd/internal/desired"
 	"recsysd.dev/recsysd/internal/reconcile"
+	"recsysd.dev/recsysd/internal/spend"
 )
 
 // hangups reloads the configuration at every SIGHUP.
@@ -106,8 +107,9 @@ func (d *daemon) newRunner(c *config.Config, s config.Stack) *runner {
 	r := newRunner(c, s, d.world, d.log.Logger)
 	d.metrics.Expect(s.Name)
 	r.request, r.book = d.metrics.Request, d.book.Load
-	r.recorded = func(p reconcile.Pass) {
+	r.recorded = func(p reconcile.Pass, a *spend.Account) {
 		d.metrics.Record(p)
+		d.metrics.Account(p.Stack, a)
 		d.super.status(d.headline())
 		d.passed(p)
 	}

@@ -21,6 +21,7 @@ import (
 	"recsysd.dev/recsysd/internal/plan"
 	"recsysd.dev/recsysd/internal/reconcile"
 	"recsysd.dev/recsysd/internal/resource"
+	"recsysd.dev/recsysd/internal/spend"
 )
 
 // A runner keeps one stack for as long as the daemon has it: it builds what the stack needs, runs that, and builds it anew when
@@ -29,14 +30,14 @@ type runner struct {
 	name     string
 	world    world
 	log      *zap.Logger
-	recorded func(reconcile.Pass)               // told of every pass
-	written  func(up, on bool)                  // told with every pass how the writing of tags goes, and whether they are to be written
-	request  func(service, method, code string) // told of every request to a cloud or a cluster
-	read     func(*desired.Stack)               // told of every reading of the stack
-	book     func() *cost.Book                  // the price book in force; nil: there is none
-	beside   func() []string                    // what there is to tell of this stack and others
-	gone     func()                             // told when run returns
-	after    <-chan struct{}                    // run begins when this is closed; nil: at once
+	recorded func(reconcile.Pass, *spend.Account) // told of every pass, and of the money that it is part of
+	written  func(up, on bool)                    // told with every pass how the writing of tags goes, and whether they are to be written
+	request  func(service, method, code string)   // told of every request to a cloud or a cluster
+	read     func(*desired.Stack)                 // told of every reading of the stack
+	book     func() *cost.Book                    // the price book in force; nil: there is none
+	beside   func() []string                      // what there is to tell of this stack and others
+	gone     func()                               // told when run returns
+	after    <-chan struct{}                      // run begins when this is closed; nil: at once
 
 	kick chan reconcile.Kick
 	wake chan struct{} // the configuration changed, or the runner is to stop
@@ -53,6 +54,7 @@ type runner struct {
 	inPass    bool
 	stale     bool // the parts are to be replaced when the pass is through
 	last      *reconcile.Pass
+	account   *spend.Account // that the last pass is in
 	converged time.Time
 	beat      time.Time // of the last progress
 	told      string    // what was logged last of a pass that did nothing
@@ -60,14 +62,15 @@ type runner struct {
 
 // parts are what a runner builds from a configuration.
 type parts struct {
-	kinds  drivers.Set
-	source *gitsource.Source
-	store  *history.Store
-	engine *reconcile.Reconciler
-	news   *inbox
-	writer *writeBack
-	images *catalog.Catalog // nil where no registry can be asked
-	ended  chan struct{}    // closed when they work no longer
+	kinds   drivers.Set
+	source  *gitsource.Source
+	store   *history.Store
+	account *spend.Account
+	engine  *reconcile.Reconciler
+	news    *inbox
+	writer  *writeBack
+	images  *catalog.Catalog // nil where no registry can be asked
+	ended   chan struct{}    // closed when they work no longer
 }
 
 // rebuild is how long a runner whose parts could not be built waits before it tries again: for a key file that is not there yet,
@@ -78,7 +81,7 @@ func newRunner(c *config.Config, s config.Stack, w world, log *zap.Logger) *runn
 	return &runner{
 		name: s.Name, conf: c, stack: s, world: w, log: log.With(zap.String("stack", s.Name)), beat: time.Now(),
 		kick: make(chan reconcile.Kick), wake: make(chan struct{}, 1), done: make(chan struct{}), turned: make(chan struct{}),
-		recorded: func(reconcile.Pass) {}, request: func(string, string, string) {}, gone: func() {},
+		recorded: func(reconcile.Pass, *spend.Account) {}, request: func(string, string, string) {}, gone: func() {},
 		read: func(*desired.Stack) {}, written: func(bool, bool) {}, beside: func() []string { return nil },
 		book: func() *cost.Book { return nil },
 	}
@@ -169,7 +172,7 @@ func (r *runner) build(ctx context.Context, c *config.Config, s config.Stack) (*
 		r.log.Warn("history lost", zap.Error(err))
 	}
 	store.PriceBy(r.book)
-	p.store = store
+	p.store, p.account = store, r.accountOf(store)
 	g := gitConfig(c, s)
 	g.Notify = func() { p.news.put("news from Git") }
 	if p.source, err = gitsource.New(g); err != nil {

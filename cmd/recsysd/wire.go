@@ -198,11 +198,19 @@ func (p *program) once(ctx context.Context, file string, readOnly bool) (*once, 
 		return nil, errors.Join(err, o.close())
 	}
 	book, priceless := priceBook(c.Prices)
-	if priceless != nil { // history without prices is worth more than none
-		fmt.Fprintf(p.err, "notice: what drift costs is not kept: %v\n", priceless)
+	account, lost := store.Account()
+	if err := errors.Join(priceless, lost); err != nil { // it is about money alone
+		fmt.Fprintf(p.err, "notice: %v\n", err)
 	}
 	store.PriceBy(func() *cost.Book { return book })
-	o.Memory, o.Record = memory, store.Record
+	o.Memory = memory
+	o.Record = func(pass reconcile.Pass, m reconcile.Memory) error {
+		news, err := keep(store, account, book, pass, m)
+		for _, n := range news {
+			fmt.Fprintf(p.err, "notice: %s\n", n)
+		}
+		return err
+	}
 	return o, nil
 }
 

@@ -99,12 +99,14 @@ func read(path string) (file, error) {
 	return f, nil
 }
 
-// Record adds a pass and writes what is to be remembered. A pass like the one before it, or without a step, is folded into
-// that one; the disk is left alone if nothing but the time has changed.
-func (s *Store) Record(p reconcile.Pass, m reconcile.Memory) error {
+// Record adds a pass, with what is to be told of it beside, and writes what is to be remembered. A pass like the one before it, or without a step, is
+// folded into that one, unless there is anything to tell; the disk is left alone if nothing but the time has changed.
+func (s *Store) Record(p reconcile.Pass, m reconcile.Memory, notes ...string) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	entry, now := bound(view.HistoryPassOf(p)), memorize(m)
+	entry := view.HistoryPassOf(p)
+	entry.Notes = notes
+	entry, now := bound(entry), memorize(m)
 	if s.book != nil {
 		entry.Price(&p, s.book())
 	}
@@ -136,6 +138,10 @@ const (
 
 func bound(p view.HistoryPass) view.HistoryPass {
 	p.Error = short(p.Error, 8*maxText)
+	p.Notes = slices.Clone(p.Notes)
+	for i, n := range p.Notes {
+		p.Notes[i] = short(n, maxText)
+	}
 	for ref, why := range p.Broken {
 		p.Broken[ref] = short(why, maxText)
 	}
@@ -164,7 +170,7 @@ func short(s string, bytes int) string {
 
 // fold lets the last pass stand for entry too, if entry tells nothing new.
 func (s *Store) fold(entry view.HistoryPass) bool {
-	if len(s.passes) == 0 {
+	if len(s.passes) == 0 || len(entry.Notes) > 0 {
 		return false
 	}
 	last := &s.passes[len(s.passes)-1]

@@ -28,6 +28,10 @@ var (
 	kindBlind     = desc("recsysd_kind_blind", "1 if the kind could not be observed.", "stack", "kind")
 	usdPerMonth   = desc("recsysd_cost_usd_per_month", "List price in dollars of a month of 730 hours; as wanted at full hours (desired), as wanted with its sleep (scheduled), as it was seen (live).", "stack", "kind", "name", "basis")
 	unpriced      = desc("recsysd_cost_unpriced", "Things billed that have no price, so that they are in no figure.", "stack")
+	spentTotal    = desc("recsysd_cost_usd_total", "List price in dollars of what was there, since the stack was first seen.", "stack")
+	savedTotal    = desc("recsysd_cost_saved_usd_total", "Dollars that were not spent because what sleeps was asleep.", "stack")
+	forecast      = desc("recsysd_cost_forecast_usd", "What this calendar month (UTC) will have come to: what was spent, and the rest of it as scheduled.", "stack")
+	budgetPassed  = desc("recsysd_budget_passed_percent", "The highest threshold of the budget that the forecast of this month is above; 0: none.", "stack")
 	bookOf        = desc("recsysd_price_book_timestamp_seconds", "The day on which the prices in force were put together.")
 	buildInfo     = desc("recsysd_build_info", "The program that is running.", "version", "revision", "goversion")
 )
@@ -36,7 +40,7 @@ var (
 func (c *Collector) Describe(ch chan<- *prometheus.Desc) {
 	for _, d := range []*prometheus.Desc{
 		resourceDrift, driftSince, fights, usable, held, lastPass, lastConverged, revisionInfo, sourceUp, stackValid, suspended,
-		kindBlind, buildInfo, usdPerMonth, unpriced, bookOf, driftUSD,
+		kindBlind, buildInfo, usdPerMonth, unpriced, bookOf, driftUSD, spentTotal, savedTotal, forecast, budgetPassed,
 	} {
 		ch <- d
 	}
@@ -54,7 +58,7 @@ func (c *Collector) Collect(ch chan<- prometheus.Metric) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.book != nil {
-		ch <- constant(bookOf, seconds(c.book.Day()))
+		ch <- constant(prometheus.GaugeValue, bookOf, seconds(c.book.Day()))
 	}
 	for name, s := range c.stacks {
 		s.collect(name, ch)
@@ -68,9 +72,10 @@ func (c *Collector) vectors() []prometheus.Collector {
 }
 
 func (s *stack) collect(name string, ch chan<- prometheus.Metric) {
-	gauge := func(d *prometheus.Desc, v float64, labels ...string) {
-		ch <- constant(d, v, append([]string{name}, labels...)...)
+	emit := func(t prometheus.ValueType, d *prometheus.Desc, v float64, labels ...string) {
+		ch <- constant(t, d, v, append([]string{name}, labels...)...)
 	}
+	gauge := func(d *prometheus.Desc, v float64, labels ...string) { emit(prometheus.GaugeValue, d, v, labels...) }
 	p := s.last
 	gauge(lastPass, seconds(p.End))
 	if !s.converged.IsZero() {
@@ -105,13 +110,13 @@ func (s *stack) collect(name string, ch chan<- prometheus.Metric) {
 	for kind, blind := range kinds {
 		gauge(kindBlind, number(blind), kind)
 	}
-	s.prices.collect(gauge)
+	s.money(emit)
 	s.driftPrices.collect(gauge)
 }
 
-// constant is a gauge of this moment.
-func constant(d *prometheus.Desc, v float64, labels ...string) prometheus.Metric {
-	m, err := prometheus.NewConstMetric(d, prometheus.GaugeValue, v, labels...)
+// constant is a figure of this moment.
+func constant(t prometheus.ValueType, d *prometheus.Desc, v float64, labels ...string) prometheus.Metric {
+	m, err := prometheus.NewConstMetric(d, t, v, labels...)
 	if err != nil {
 		return prometheus.NewInvalidMetric(d, err)
 	}

@@ -13,6 +13,7 @@ import (
 	"recsysd.dev/recsysd/internal/cost"
 	"recsysd.dev/recsysd/internal/plan"
 	"recsysd.dev/recsysd/internal/reconcile"
+	"recsysd.dev/recsysd/internal/spend"
 )
 
 // Build names the program that is running.
@@ -29,15 +30,15 @@ type Collector struct {
 	writeBack                        *prometheus.GaugeVec
 
 	mu     sync.Mutex
-	book   *cost.Book // nil: nothing is priced
+	book   *cost.Book // nil: none is in force
 	stacks map[string]*stack
 }
 
 // stack is what the gauges are made from.
 type stack struct {
 	last      reconcile.Pass
-	converged time.Time // end of the last pass that was
-	prices    prices
+	converged time.Time      // end of the last pass that was
+	account   *spend.Account // nil: nothing is priced
 
 	driftPrices driftPrices
 }
@@ -104,16 +105,11 @@ func (c *Collector) Expect(stack string) {
 // Record adds a finished pass.
 func (c *Collector) Record(p reconcile.Pass) {
 	c.mu.Lock()
-	s := c.stacks[p.Stack]
-	if s == nil {
-		s = &stack{}
-		c.stacks[p.Stack] = s
-	}
+	s := c.stack(p.Stack)
 	s.last = p
 	if p.Converged() {
 		s.converged = p.End
 	}
-	s.prices.update(c.book, p)
 	s.driftPrices.update(c.book, &p)
 	c.mu.Unlock()
 
@@ -132,6 +128,16 @@ func (c *Collector) Record(p reconcile.Pass) {
 		c.corrected.WithLabelValues(p.Stack, ref.Kind).Inc()
 	}
 	c.unexplained.WithLabelValues(p.Stack).Add(float64(len(p.Unexplained)))
+}
+
+// stack is what is known of one. The collector is locked.
+func (c *Collector) stack(name string) *stack {
+	s := c.stacks[name]
+	if s == nil {
+		s = &stack{}
+		c.stacks[name] = s
+	}
+	return s
 }
 
 // zeros starts counters at nought, since a rate cannot see the first event of a series that begins with it.

@@ -22,6 +22,7 @@ import (
 	"recsysd.dev/recsysd/internal/reconcile"
 	"recsysd.dev/recsysd/internal/resource"
 	"recsysd.dev/recsysd/internal/sim"
+	"recsysd.dev/recsysd/internal/spend"
 )
 
 var update = flag.Bool("update", false, "write the golden file anew")
@@ -84,9 +85,21 @@ func TestGolden(t *testing.T) {
 		c := metrics.New(metrics.Build{Version: "v1.2.3", Revision: "abc"})
 		registry := prometheus.NewRegistry()
 		registry.MustRegister(c)
-		c.PriceBook(listPrices(t))
+		book, account := listPrices(t), &spend.Account{}
+		c.PriceBook(book)
 		r := stack(cloud, src, "acme-data", "acme-logs")
-		pass := func() { c.Record(r.Pass(t.Context(), reconcile.Kick{})) }
+		load := r.Load
+		r.Load = func(ctx context.Context, of reconcile.Revision, now time.Time) (reconcile.Stack, error) {
+			s, err := load(ctx, of, now)
+			s.Budget = &resource.Budget{Monthly: resource.Ratio(12, 10), WarnAt: []int{50, 80, 100}}
+			return s, err
+		}
+		pass := func() {
+			p := r.Pass(t.Context(), reconcile.Kick{})
+			account.Pass(book, p)
+			c.Record(p)
+			c.Account(p.Stack, account)
+		}
 
 		pass() // creates
 		pass() // converged
@@ -101,6 +114,7 @@ func TestGolden(t *testing.T) {
 		c.Request("storage", "GET", "200")
 		c.Request("container", "ListClusters", "PermissionDenied")
 		c.ConfigValid(false)
+		time.Sleep(7*24*time.Hour + 7*time.Hour) // what was spent grows between passes too: 175 hours and a minute of a month of 730
 
 		if problems, err := testutil.GatherAndLint(registry); err != nil || len(problems) > 0 {
 			t.Errorf("metrics follow Prometheus' own rules: %v %v", problems, err)

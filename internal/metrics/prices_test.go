@@ -17,6 +17,7 @@ import (
 	"recsysd.dev/recsysd/internal/reconcile"
 	"recsysd.dev/recsysd/internal/resource"
 	"recsysd.dev/recsysd/internal/sim"
+	"recsysd.dev/recsysd/internal/spend"
 )
 
 // book has prices by which the figures below can be worked out by eye, and none for disks.
@@ -77,13 +78,14 @@ type priced struct {
 	registry  *prometheus.Registry
 	want      []resource.Resource
 	engine    *reconcile.Reconciler
+	book      *cost.Book
+	account   *spend.Account
 }
 
 func newPriced(t *testing.T, want ...pods) *priced {
 	t.Helper()
-	w := &priced{t: t, cloud: &sim.Cloud{}, collector: metrics.New(metrics.Build{}), registry: prometheus.NewRegistry()}
+	w := &priced{t: t, cloud: &sim.Cloud{}, collector: metrics.New(metrics.Build{}), registry: prometheus.NewRegistry(), book: listPrices(t), account: &spend.Account{}}
 	w.registry.MustRegister(w.collector)
-	w.collector.PriceBook(listPrices(t))
 	w.wants(want...)
 	return w
 }
@@ -103,7 +105,12 @@ func (w *priced) wants(want ...pods) {
 	}
 }
 
-func (w *priced) pass() { w.collector.Record(w.engine.Pass(w.t.Context(), reconcile.Kick{})) }
+func (w *priced) pass() {
+	p := w.engine.Pass(w.t.Context(), reconcile.Kick{})
+	w.account.Pass(w.book, p)
+	w.collector.Record(p)
+	w.collector.Account(p.Stack, w.account)
+}
 
 func (w *priced) edit(name string, change func(*pods)) {
 	w.t.Helper()
@@ -126,7 +133,7 @@ func (w *priced) series() []string {
 	}
 	var b bytes.Buffer
 	for _, f := range families {
-		if strings.HasPrefix(f.GetName(), "recsysd_cost_") {
+		if f.GetName() == "recsysd_cost_usd_per_month" || f.GetName() == "recsysd_cost_unpriced" {
 			if _, err := expfmt.MetricFamilyToText(&b, f); err != nil {
 				w.t.Fatal(err)
 			}
@@ -229,7 +236,7 @@ func TestAnotherPriceBookIsInForceFromTheNextPassOn(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	w.collector.PriceBook(dearer)
+	w.book = dearer
 	w.pass()
 	w.shows("0.2 × 730", "desired,api 146", "live,api 146", "scheduled,api 146", "unpriced 0")
 }

@@ -19,6 +19,7 @@ import (
 	"recsysd.dev/recsysd/internal/reconcile"
 	"recsysd.dev/recsysd/internal/resource"
 	"recsysd.dev/recsysd/internal/sim"
+	"recsysd.dev/recsysd/internal/spend"
 )
 
 const reference = "../../docs/metrics.md"
@@ -162,15 +163,22 @@ func seriesOf(t *testing.T, n int) (resting, drifted int) {
 	r := stack(cloud, &source{})
 	r.Kinds = append(r.Kinds, resource.NewKind("pods", sim.NewDriver[pods](cloud, "recsys")))
 	r.Load = func(context.Context, reconcile.Revision, time.Time) (reconcile.Stack, error) {
-		return reconcile.Stack{Resources: want}, nil
+		return reconcile.Stack{Resources: want, Budget: &resource.Budget{Monthly: resource.Count(100), WarnAt: []int{100}}}, nil
 	}
 	r.Pass(t.Context(), reconcile.Kick{}) // creates everything
 	c := metrics.New(metrics.Build{})
 	registry := prometheus.NewRegistry()
 	registry.MustRegister(c)
-	c.PriceBook(listPrices(t))
+	book, account := listPrices(t), &spend.Account{}
+	c.PriceBook(book)
 	c.WriteBack("recsys", true, true)
-	c.Record(r.Pass(t.Context(), reconcile.Kick{}))
+	pass := func() {
+		p := r.Pass(t.Context(), reconcile.Kick{})
+		account.Pass(book, p)
+		c.Record(p)
+		c.Account(p.Stack, account)
+	}
+	pass()
 	resting = count(t, registry)
 
 	r.Settings.Observe = true
@@ -184,7 +192,7 @@ func seriesOf(t *testing.T, n int) (resting, drifted int) {
 			t.Fatal(err)
 		}
 	}
-	c.Record(r.Pass(t.Context(), reconcile.Kick{}))
+	pass()
 	return resting, count(t, registry)
 }
 

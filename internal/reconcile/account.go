@@ -95,6 +95,18 @@ func (p Pass) Observed() map[resource.Ref]resource.Observation {
 	return m
 }
 
+// Missed reports whether ref, which is not in Seen, may be there all the same: its kind is blind, or it is not named and could not be listed, or
+// the pass did not come to its end.
+func (p Pass) Missed(ref resource.Ref) bool {
+	switch {
+	case p.Err != nil, p.Plan.Blind[ref.Kind] != "":
+		return true
+	case slices.ContainsFunc(p.Want, func(w resource.Resource) bool { return w.Ref == ref }):
+		return false
+	}
+	return len(p.Plan.Blind) > 0 || p.unlisted[ref.Kind] != nil
+}
+
 // account compares what was seen before and after the steps with what is remembered, and remembers it anew.
 func (r *Reconciler) account(p *Pass, before map[resource.Ref]resource.Observation) {
 	after := p.Observed()

@@ -96,8 +96,9 @@ type Pass struct {
 	Fought      []resource.Ref // of which a field is left alone from this pass on: see Fights
 	Unexplained []resource.Ref // updated although desired hash and live version are those after our own last write
 
-	using   Revision // that the plan is made for
-	drift   map[resource.Ref]DriftFact
-	repairs map[resource.Ref]Repair
-	fights  map[resource.Ref][]Fight
+	using    Revision         // that the plan is made for
+	unlisted map[string]error // by Ref.Kind: what is not named may be there unseen
+	drift    map[resource.Ref]DriftFact
+	repairs  map[resource.Ref]Repair
+	fights   map[resource.Ref][]Fight
 }

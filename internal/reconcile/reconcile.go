@@ -138,7 +138,7 @@ func (r *Reconciler) decide(ctx context.Context, k Kick) Pass {
 		p.Err = fmt.Errorf("interrupted: %w", context.Cause(ctx))
 		return p
 	}
-	r.view, r.viewOf, p.Seen = &view, r.taken, view.Found
+	r.view, r.viewOf, p.Seen, p.unlisted = &view, r.taken, view.Found, view.Unlisted
 	rejected := r.pace.rejected(p.using.Commit, p.Want, view.Found)
 	policy := r.policy(k, p.using.Commit, memory, rejected)
 	policy.Settled = settled(memory.InSync, p.Want, view)

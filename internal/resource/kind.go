@@ -139,6 +139,7 @@ func observation[S Spec[S]](l Live[S], wanted *Resource) Observation {
 	if r := restOf(l.Spec); r != nil {
 		o.Asleep = r.Asleep
 	}
+	o.usage = billedNow(usageOf(l.Spec), o.Asleep)
 	if o.Version == "" {
 		o.Version = hash(l.Spec)
 	}

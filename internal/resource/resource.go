@@ -147,7 +147,8 @@ type Observation struct {
 	Rest        *Rest             // what is wanted of it, by schedule or by hand; nil: it never sleeps, or nothing is wanted
 	ByHand      string            // the command by which a person removes what recsysd never does
 
-	live any // the driver's own Live.Spec
+	live  any     // the driver's own Live.Spec
+	usage []Usage // that it is billed for
 }
 
 // Resource names a live resource, so that it can be looked at again although nothing in the stack asks for it.

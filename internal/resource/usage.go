@@ -49,14 +49,19 @@ const (
 func (r Resource) Usage() []Usage { return usageOf(r.Spec) }
 
 // Usage is what the live resource is billed for now; nothing where it is not known what is there. What sleeps by a schedule is not there
-// while the resource sleeps.
+// while the resource sleeps. It was made with the observation: to ask again costs nothing, and the answer must not be changed.
 func (o Observation) Usage() []Usage {
 	if o.State == Unknown || o.State == Absent {
 		return nil
 	}
-	all := usageOf(o.live)
-	if o.Asleep {
-		all = slices.DeleteFunc(all, func(u Usage) bool { return !u.Asleep.Zero() })
+	return o.usage
+}
+
+// billedNow is what of a usage is billed while the resource sleeps, or does not. all may be another's too, and stays as it is.
+func billedNow(all []Usage, asleep bool) []Usage {
+	sleeps := func(u Usage) bool { return !u.Asleep.Zero() }
+	if !asleep || !slices.ContainsFunc(all, sleeps) {
+		return all
 	}
-	return all
+	return slices.DeleteFunc(slices.Clone(all), sleeps)
 }

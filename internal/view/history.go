@@ -29,6 +29,7 @@ type HistoryPass struct {
 	Error     string            `json:"error"`
 	Broken    map[string]string `json:"broken,omitempty"` // by KIND/NAME, what did not work, as it was told first
 	Steps     []HistoryStep     `json:"steps"`
+	Notes     []string          `json:"notes,omitempty"` // what became so in it beside the steps, such as that a threshold of the budget is passed
 }
 
 // HistoryStep is one step that was due.
@@ -63,6 +64,9 @@ func (v History) Text(w io.Writer, p Paint) error {
 		}
 		for _, ref := range slices.Sorted(maps.Keys(pass.Broken)) {
 			fmt.Fprintf(&b, "    %s\n", p.as(bad, plain(ref+" is broken: "+pass.Broken[ref])))
+		}
+		for _, n := range pass.Notes {
+			fmt.Fprintf(&b, "    %s\n", p.as(change, plain(n)))
 		}
 		for _, s := range pass.Steps {
 			fmt.Fprintf(&b, "    %-8s %s/%s  %s  %s\n", s.Verb, s.Kind, plain(s.Name), s.Outcome, plain(s.Why))

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"strconv"
 	"sync"
+	"sync/atomic"
 
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 
@@ -32,6 +33,7 @@ type item struct {
 	print   string // of the compared parts, who owns them included
 	state   resource.State
 	leaving bool
+	usage   atomic.Pointer[billedBy] // nil until it is asked for
 }
 
 func newItem(u *unstructured.Unstructured) *item {

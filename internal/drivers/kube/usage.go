@@ -19,8 +19,26 @@ const (
 
 // Usage is what the object is billed for: its pods where the cluster bills pods, the disks that are made for it, the rules of its load
 // balancer. What a controller makes in turn, such as the pods of a custom resource, is not known here. A live object counts as it is
-// now, with the pods that it is told to run.
+// now, with the pods that it is told to run; what it is billed for is worked out once for each version of it.
 func (o Object) Usage() []resource.Usage {
+	if o.seen == nil || o.seen.item == nil {
+		return o.billed()
+	}
+	known := o.seen.item.usage.Load()
+	if known == nil || known.by != o.Billing {
+		known = &billedBy{o.Billing, o.billed()}
+		o.seen.item.usage.Store(known)
+	}
+	return known.usage
+}
+
+// billedBy is what a live object is billed for, by what beside it that depends on.
+type billedBy struct {
+	by    Billing
+	usage []resource.Usage
+}
+
+func (o Object) billed() []resource.Usage {
 	spec := object(o.Manifest, "spec")
 	switch o.GVK().GroupKind() {
 	case schema.GroupKind{Group: "apps", Kind: "Deployment"}, schema.GroupKind{Group: "apps", Kind: "ReplicaSet"},

@@ -1,4 +1,4 @@
-package metrics
+package spend
 
 import (
 	"context"
@@ -42,10 +42,10 @@ func TestReportsAreKeptUntilSomethingBilledChanges(t *testing.T) {
 	r.Pass(t.Context(), reconcile.Kick{})
 	r.Settings.Observe = true
 
-	var s prices
+	var a Account
 	pass := func() (desired, live *cost.Report) {
-		s.update(book, r.Pass(t.Context(), reconcile.Kick{}))
-		return s.desired, s.live
+		a.Pass(book, r.Pass(t.Context(), reconcile.Kick{}))
+		return a.now.Desired, a.now.Live
 	}
 	desired, live := pass()
 	if d, l := pass(); d != desired || l != live {

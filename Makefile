@@ -25,7 +25,7 @@ fuzz: ## every fuzz target, each for FUZZTIME
 	./test/fuzz $(FUZZTIME)
 
 lint:
-	@test -z "$$(gofmt -l cmd examples internal test)" || { gofmt -l cmd examples internal test; exit 1; }
+	@test -z "$$(gofmt -l cmd deploy examples internal test)" || { gofmt -l cmd deploy examples internal test; exit 1; }
 	go vet ./...
 	go run $(STATICCHECK) ./...
 

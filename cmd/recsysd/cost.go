@@ -79,7 +79,7 @@ func (p *program) pricesCommand() *cobra.Command {
 		Use: "prices", Short: "The price book", Args: arguments(0, 0),
 		RunE: func(c *cobra.Command, _ []string) error { return c.Help() },
 	}
-	c.AddCommand(p.pricesShowCommand())
+	c.AddCommand(p.pricesShowCommand(), p.pricesRefreshCommand())
 	return c
 }
 

@@ -58,8 +58,14 @@ func (p *program) execute(ctx context.Context, args []string) int {
 		return exitWell
 	case errors.Is(err, errDiffers):
 		return exitDiffers
+	case errors.Is(err, errStale):
+		return exitStale
 	}
 	fmt.Fprintln(p.err, strings.TrimSpace(err.Error()))
+	var own *failure
+	if errors.As(err, &own) {
+		return own.code
+	}
 	return exitError
 }
 

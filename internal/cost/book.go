@@ -57,7 +57,7 @@ type Price struct {
 	USD         Rate   // of the step that is paid
 	Tiers       []Tier // by From, of which the first is 0; never empty where the price is known
 	Cap         Rate   // the most that one usage comes to in an hour, or a month where the unit is of a month; 0: there is none
-	Source      string // a key of Book.Sources
+	Source      string // a key of Book.Sources; "SKU " and Google's id is the catalog itself
 	AsOf        string
 	Confidence  string // high, medium-high, medium, low, unknown
 	Note        string
@@ -109,6 +109,9 @@ var embedded []byte
 
 // Embedded is the book that the program comes with. An error is a fault of the program.
 func Embedded() (*Book, error) { return Parse("prices.yaml", embedded, nil) }
+
+// Price is the entry of a key and a region itself, known or not; nil if the book has none.
+func (b *Book) Price(key, region string) *Price { return b.prices[place{key, region}] }
 
 // Lookup finds the price of a key in a region, else the one that the book has for all regions. Without one, why says what is
 // missing, and where it would be: no other region's price is taken.

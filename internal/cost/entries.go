@@ -33,6 +33,7 @@ var (
 	days    = regexp.MustCompile(`^[0-9]{4}-[0-9]{2}-[0-9]{2}$`)
 	keys    = regexp.MustCompile(`^[a-z][a-z0-9_.-]*$`)
 	decimal = regexp.MustCompile(`^(-?)([0-9]+)(?:\.([0-9]+))?$`)
+	listed  = regexp.MustCompile(`^SKU ([0-9A-F]{4}-[0-9A-F]{4}-[0-9A-F]{4})$`)
 )
 
 // whole reads the file.
@@ -109,6 +110,7 @@ func (l *loader) price(n *yaml.Node, path string) {
 		SKU: l.optional(of, path, "sku"), Note: l.optional(of, path, "note"), Pos: l.at(n),
 	}
 	l.currency(of, nil, path)
+	l.listed(p, of, path)
 	l.words(p, of, path)
 	switch usd, ok := of["usd"]; {
 	case !ok:
@@ -125,6 +127,21 @@ func (l *loader) price(n *yaml.Node, path string) {
 	l.enter(p, n, path)
 }
 
+// listed makes a source of "SKU ID": the catalog under that id, which needs no entry of its own in sources.
+func (l *loader) listed(p *Price, of map[string]entry, path string) {
+	m := listed.FindStringSubmatch(p.Source)
+	if m == nil {
+		return
+	}
+	if p.SKU != "" && p.SKU != m[1] {
+		l.fault(of["sku"].value, path+".sku", "%s, but its source is %s", p.SKU, p.Source)
+	}
+	p.SKU = m[1]
+	if old, ok := l.book.Sources[p.Source]; !ok || old.AsOf < p.AsOf {
+		l.book.Sources[p.Source] = Source{What: "Google's Cloud Billing Catalog", Where: "cloud.google.com/skus", AsOf: p.AsOf}
+	}
+}
+
 // words judges what must be one of a few, or of a form.
 func (l *loader) words(p *Price, of map[string]entry, path string) {
 	if p.Key != "" && !keys.MatchString(p.Key) {
@@ -137,7 +154,7 @@ func (l *loader) words(p *Price, of map[string]entry, path string) {
 		l.fault(of["unit"].value, path+".unit", "unknown unit %q; there is %s", p.Unit, words(slices.Sorted(maps.Keys(unitForms))))
 	}
 	if _, ok := l.book.Sources[p.Source]; p.Source != "" && !ok {
-		l.fault(of["source"].value, path+".source", "%q is not in sources", p.Source)
+		l.fault(of["source"].value, path+".source", "%q is not in sources, and not SKU and an id such as SKU E5F0-6A5D-7BAD", p.Source)
 	}
 	if p.Confidence != "" && !slices.Contains(confidences, p.Confidence) {
 		l.fault(of["confidence"].value, path+".confidence", "%q is not one of %s", p.Confidence, strings.Join(confidences, ", "))

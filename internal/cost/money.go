@@ -16,6 +16,15 @@ type Rate int64
 
 const rateDigits = 12
 
+// RateOf is so many dollars and billionths of a dollar, times a number of units: how Google's catalog writes a price. Not ok: it is
+// beyond any price.
+func RateOf(dollars, nanos, times int64) (r Rate, ok bool) {
+	n := new(big.Int).Mul(big.NewInt(dollars), big.NewInt(1_000_000_000))
+	n.Add(n, big.NewInt(nanos))
+	n.Mul(n, big.NewInt(times)).Mul(n, big.NewInt(1000))
+	return Rate(n.Int64()), n.IsInt64()
+}
+
 // String is the rate as a plain decimal of dollars, without zeros at its end.
 func (r Rate) String() string {
 	sign, n := "", uint64(r)

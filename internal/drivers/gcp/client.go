@@ -30,6 +30,8 @@ const (
 	ServiceUsage     = "serviceusage"
 	SecretManager    = "secretmanager"
 	Compute          = "compute"
+	Billing          = "billing"
+	Monitoring       = "monitoring"
 )
 
 // Scopes of the tokens that recsysd asks for. The second lets the cluster see the account's e-mail address rather than its number.
@@ -49,6 +51,8 @@ type Config struct {
 	AccessTokenFile string
 	// Impersonate is the service account to act as.
 	Impersonate string
+	// APIKey is sent over REST in place of any credentials: it says which project asks, not who.
+	APIKey string
 	// Observe, if set, is told of every request that was answered or failed: code is a gRPC code's name or an HTTP status.
 	Observe   func(service, method, code string)
 	UserAgent string
@@ -116,6 +120,8 @@ func (c Config) HTTP(ctx context.Context, service string) ([]option.ClientOption
 		ctx: ctx, base: http.DefaultTransport.(*http.Transport).Clone(), service: service, agent: c.UserAgent, observe: c.Observe,
 	}
 	switch {
+	case c.APIKey != "":
+		rt = &keyTransport{key: c.APIKey, base: rt}
 	case c.PlainText(service):
 		if c.AccessTokenFile != "" {
 			rt = &oauth2.Transport{Source: newFileToken(c.AccessTokenFile), Base: rt}

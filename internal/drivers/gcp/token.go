@@ -3,6 +3,7 @@ package gcp
 import (
 	"errors"
 	"fmt"
+	"net/http"
 	"os"
 	"strings"
 	"sync"
@@ -82,4 +83,17 @@ func (f *fileToken) Token() (*oauth2.Token, error) {
 	token := *f.token
 	token.Expiry = time.Now().Add(tokenLife)
 	return &token, nil
+}
+
+// keyTransport sends an API key. It travels in a header: addresses stand in errors.
+type keyTransport struct {
+	key  string
+	base http.RoundTripper
+}
+
+// RoundTrip implements http.RoundTripper.
+func (t *keyTransport) RoundTrip(r *http.Request) (*http.Response, error) {
+	r = r.Clone(r.Context())
+	r.Header.Set("X-Goog-Api-Key", t.key)
+	return t.base.RoundTrip(r)
 }

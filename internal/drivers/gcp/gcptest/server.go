@@ -12,6 +12,7 @@ import (
 	"sync"
 	"time"
 
+	"google.golang.org/api/cloudbilling/v1"
 	"google.golang.org/grpc"
 
 	"recsysd.dev/recsysd/internal/drivers/gcp"
@@ -63,6 +64,10 @@ type Server struct {
 	pool       bool                        // the project has a workload identity pool: since the first cluster runs, for ever
 
 	vpc *vpc // Compute Engine
+
+	skus    map[string][]*cloudbilling.Sku // of the catalog, by service
+	skuPage int                            // SKUs in an answer at most; 0: Google's own bound
+	apiKey  string                         // that the catalog asks for
 }
 
 // New starts the services on ports of their own. The caller closes it.
@@ -81,7 +86,7 @@ func New(o Options) (*Server, error) {
 		disabled: map[string]bool{}, denied: map[string]bool{},
 		secrets:  map[string][]*secretVersion{},
 		accounts: map[string]*account{},
-		endpoint: "192.0.2.1", vpc: newVPC(),
+		endpoint: "192.0.2.1", vpc: newVPC(), skus: Catalog(),
 	}
 	var err error
 	if s.caPEM, err = newCA(); err != nil {
@@ -111,6 +116,7 @@ func New(o Options) (*Server, error) {
 	s.serveServices(mux)
 	s.serveSecrets()
 	s.serveAccounts(mux)
+	s.serveBilling(mux)
 	s.web = &http.Server{Handler: s.authorizeHTTP(mux), ReadHeaderTimeout: 10 * time.Second}
 
 	// Both return when Close is called; there is nobody to tell of an error before that.
@@ -145,6 +151,7 @@ func (s *Server) Endpoints() map[string]string {
 		gcp.ServiceUsage:     "http://" + s.webAddr + "/",
 		gcp.SecretManager:    s.grpcAddr,
 		gcp.IAM:              "http://" + s.webAddr + "/iam/",
+		gcp.Billing:          "http://" + s.webAddr + "/billing/",
 	}
 }
 

@@ -14,7 +14,7 @@ import (
 )
 
 func (p *program) checkCommand() *cobra.Command {
-	var environment, ageKeyFile string
+	var environment, ageKeyFile, prices string
 	c := &cobra.Command{
 		Use: "check FILE", Short: "Validate a stack file, offline", Args: arguments(1, 1),
 		RunE: func(c *cobra.Command, args []string) error {
@@ -25,12 +25,17 @@ func (p *program) checkCommand() *cobra.Command {
 			for _, n := range stack.Notices {
 				fmt.Fprintf(p.out, "notice: %s\n", n)
 			}
-			_, err = fmt.Fprintf(p.out, "%s: stack %s is well, %d resources\n", args[0], stack.Name, len(stack.Resources))
+			book, err := priceBook(prices)
+			if err != nil {
+				return err
+			}
+			_, err = fmt.Fprintf(p.out, "%s%s: stack %s is well, %d resources\n", budgetLine(stack, book), args[0], stack.Name, len(stack.Resources))
 			return err
 		},
 	}
 	c.Flags().StringVar(&environment, "environment", "", "lay environments/NAME.yaml over it")
 	c.Flags().StringVar(&ageKeyFile, "age-key", "", "open encrypted files with this key file, to judge what is in them")
+	pricesFlag(c, &prices)
 	return c
 }
 

@@ -70,7 +70,7 @@ func pricedStack(s *desired.Stack, book *cost.Book) view.Priced {
 	bills, foreign := cost.BillsOf(s.Resources)
 	return view.Priced{
 		Stack: s.Name, Region: s.Region, Book: book, Bills: bills, Foreign: foreign,
-		Options: cost.Options{FreeTierCredit: s.Cost.FreeTierCredit},
+		Options: cost.Options{FreeTierCredit: s.Cost.FreeTierCredit}, Budget: s.Budget,
 	}
 }
 

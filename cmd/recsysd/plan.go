@@ -7,10 +7,12 @@ import (
 	"maps"
 	"slices"
 	"strings"
+	"sync"
 
 	"github.com/spf13/cobra"
 
 	"recsysd.dev/recsysd/internal/config"
+	"recsysd.dev/recsysd/internal/cost"
 	"recsysd.dev/recsysd/internal/desired"
 	"recsysd.dev/recsysd/internal/drivers"
 	"recsysd.dev/recsysd/internal/gitsource"
@@ -71,6 +73,7 @@ func (p *program) planned(ctx context.Context, file, cloud, environment string) 
 	o := &once{}
 	o.Stack, o.Source, o.Settings = s.Name, source, settings(s)
 	o.Kinds = drivers.Simulated(&sim.Cloud{}, s.Name, s.Project)
+	o.Afford = (&purse{book: sync.OnceValues(cost.Embedded)}).afford
 	o.Load = loader(stackReader(s, source.Name(), true, outside{}), func(string) {}, func(*desired.Stack) {})
 	return o, nil
 }
@@ -89,29 +92,33 @@ func (p *program) showPlan(ctx context.Context, o *once, pass reconcile.Pass) er
 		pass.Want = nil // it says only what protection was asked for
 		v.Price(pass, book, nil)
 	} else {
-		v.Price(pass, book, o.before(ctx, pass))
+		was, err := o.before(ctx, pass)
+		if err != nil {
+			fmt.Fprintf(p.err, "notice: what a change of schedule comes to is not in the difference of price: the last good revision cannot be read: %v\n", err)
+		}
+		v.Price(pass, book, was)
 	}
 	return p.show(v, func(paint view.Paint) error { return v.Text(p.out, paint) })
 }
 
 // before is what the stack wanted when a daemon or apply last found it good; nil where that is not known. Without it a change of
 // schedule is no difference of price, and all else is told all the same.
-func (o *once) before(ctx context.Context, pass reconcile.Pass) []resource.Resource {
+func (o *once) before(ctx context.Context, pass reconcile.Pass) ([]resource.Resource, error) {
 	if o.git == nil {
-		return nil
+		return nil, nil
 	}
 	kept, ok, err := o.git.Kept(ctx)
 	if err != nil || !ok {
-		return nil
+		return nil, err
 	}
 	if kept.Commit == pass.Attempted {
-		return pass.Want
+		return pass.Want, nil
 	}
 	stack, err := o.readGit(ctx, kept.Tree, pass.Start)
 	if err != nil {
-		return nil
+		return nil, err
 	}
-	return stack.Resources
+	return stack.Resources, nil
 }
 
 // verdict is plan's exit status: an error or blindness before differences, and these before nothing.

@@ -70,6 +70,7 @@ func (r *runner) tell(p reconcile.Pass) {
 			}
 		}
 	}
+	r.tellBudget(p)
 	err := errors.Join(p.SourceErr, p.StackErr, p.Err)
 	blind := slices.Sorted(maps.Keys(p.Plan.Blind))
 	fields := []zap.Field{
@@ -94,6 +95,20 @@ func (r *runner) tell(p reconcile.Pass) {
 		r.log.Info("pass", fields...)
 	}
 	r.told = now
+}
+
+// tellBudget logs that a stack passes its budget, or no longer does: once, not with every pass.
+func (r *runner) tellBudget(p reconcile.Pass) {
+	if p.StackErr != nil || p.Err != nil || p.OverBudget == r.toldBudget {
+		return // the first two say nothing of the newest stack
+	}
+	r.toldBudget = p.OverBudget
+	commit, held := zap.String("commit", view.Short(p.Attempted)), zap.Bool("held", p.Withheld)
+	if p.OverBudget == "" {
+		r.log.Info("budget", commit, held, zap.String("why", "within the budget again"))
+		return
+	}
+	r.log.Warn("budget", commit, held, zap.String("why", p.OverBudget))
 }
 
 // status is where the stack stands.

@@ -43,21 +43,22 @@ type runner struct {
 	wake chan struct{} // the configuration changed, or the runner is to stop
 	done chan struct{} // closed when run has returned
 
-	mu        sync.Mutex
-	conf      *config.Config
-	stack     config.Stack
-	stopped   bool
-	parts     *parts             // nil until they could be built
-	broken    error              // why they could not
-	turned    chan struct{}      // closed, and replaced, when one of the two is set
-	cancel    context.CancelFunc // of the parts
-	inPass    bool
-	stale     bool // the parts are to be replaced when the pass is through
-	last      *reconcile.Pass
-	account   *spend.Account // that the last pass is in
-	converged time.Time
-	beat      time.Time // of the last progress
-	told      string    // what was logged last of a pass that did nothing
+	mu         sync.Mutex
+	conf       *config.Config
+	stack      config.Stack
+	stopped    bool
+	parts      *parts             // nil until they could be built
+	broken     error              // why they could not
+	turned     chan struct{}      // closed, and replaced, when one of the two is set
+	cancel     context.CancelFunc // of the parts
+	inPass     bool
+	stale      bool // the parts are to be replaced when the pass is through
+	last       *reconcile.Pass
+	account    *spend.Account // that the last pass is in
+	converged  time.Time
+	beat       time.Time // of the last progress
+	toldBudget string    // what was logged last of the budget
+	told       string    // what was logged last of a pass that did nothing
 }
 
 // parts are what a runner builds from a configuration.
@@ -195,6 +196,7 @@ func (r *runner) build(ctx context.Context, c *config.Config, s config.Stack) (*
 			r.read(s)
 			p.writer.heard(s)
 		}),
+		Afford:   (&purse{book: func() (*cost.Book, error) { return r.book(), nil }}).afford,
 		Kinds:    p.kinds.Kinds,
 		Settings: settings(s),
 		Memory:   memory,

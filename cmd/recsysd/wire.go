@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"path/filepath"
 	"slices"
+	"sync"
 	"time"
 
 	"recsysd.dev/recsysd/internal/config"
@@ -93,7 +94,7 @@ func loader(read reader, notice func(string), heard func(*desired.Stack)) reconc
 		}
 		told = stack.Notices
 		heard(stack)
-		return reconcile.Stack{Resources: stack.Resources, Observe: stack.Observe, Until: stack.Until, Credit: stack.Cost.FreeTierCredit, Budget: stack.Budget}, nil
+		return wanted(stack), nil
 	}
 }
 
@@ -165,20 +166,20 @@ func (p *program) once(ctx context.Context, file string, readOnly bool) (*once, 
 		}
 		o.Source, path = local, local.Name()
 	}
-	if file == "" || readOnly { // beside a file, for what was wanted before
-		g := gitConfig(c, s)
-		g.ReadOnly = readOnly
-		source, err := gitsource.New(g)
-		switch {
-		case err != nil && file == "":
-			return nil, err
-		case err == nil:
-			o.git = source
-			o.closers = append(o.closers, source.Close)
-		}
-		if file == "" {
-			o.Source = source
-		}
+	g := gitConfig(c, s)
+	g.ReadOnly = readOnly || file != "" // beside a file it is for what was wanted before
+	source, err := gitsource.New(g)
+	switch {
+	case err != nil && file == "":
+		return nil, err
+	case err == nil:
+		o.git = source
+		o.closers = append(o.closers, source.Close)
+	}
+	if file == "" {
+		o.Source = source
+	} else {
+		o.Before = o.keptInGit
 	}
 	set, err := p.world(ctx, c, s, hooks{})
 	if err != nil {
@@ -187,6 +188,7 @@ func (p *program) once(ctx context.Context, file string, readOnly bool) (*once, 
 	images := catalogOf(ctx, set, s, 0)
 	o.closers = append(o.closers, images.Close, set.Close)
 	o.Stack, o.Kinds, o.Settings = s.Name, set.Kinds, settings(s)
+	o.Afford = (&purse{book: sync.OnceValues(func() (*cost.Book, error) { return priceBook(c.Prices) })}).afford
 	o.readGit, o.prices = stackReader(s, s.Git.Path, false, outside{set.Secrets, images}), c.Prices
 	o.Load = loader(stackReader(s, path, false, outside{set.Secrets, images}), func(n string) { fmt.Fprintf(p.err, "notice: %s\n", n) }, func(*desired.Stack) {})
 	if readOnly {

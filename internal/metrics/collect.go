@@ -5,6 +5,7 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 
+	"recsysd.dev/recsysd/internal/cost"
 	"recsysd.dev/recsysd/internal/plan"
 )
 
@@ -32,6 +33,8 @@ var (
 	savedTotal    = desc("recsysd_cost_saved_usd_total", "Dollars that were not spent because what sleeps was asleep.", "stack")
 	forecast      = desc("recsysd_cost_forecast_usd", "What this calendar month (UTC) will have come to: what was spent, and the rest of it as scheduled.", "stack")
 	budgetPassed  = desc("recsysd_budget_passed_percent", "The highest threshold of the budget that the forecast of this month is above; 0: none.", "stack")
+	budget        = desc("recsysd_budget_usd_per_month", "What the stack may come to in a full month, as it says itself.", "stack")
+	budgetHeld    = desc("recsysd_budget_held", "1 if the newest commit is held because it comes to more than the budget; only where there is one.", "stack")
 	bookOf        = desc("recsysd_price_book_timestamp_seconds", "The day on which the prices in force were put together.")
 	buildInfo     = desc("recsysd_build_info", "The program that is running.", "version", "revision", "goversion")
 )
@@ -40,7 +43,7 @@ var (
 func (c *Collector) Describe(ch chan<- *prometheus.Desc) {
 	for _, d := range []*prometheus.Desc{
 		resourceDrift, driftSince, fights, usable, held, lastPass, lastConverged, revisionInfo, sourceUp, stackValid, suspended,
-		kindBlind, buildInfo, usdPerMonth, unpriced, bookOf, driftUSD, spentTotal, savedTotal, forecast, budgetPassed,
+		kindBlind, buildInfo, usdPerMonth, unpriced, bookOf, driftUSD, spentTotal, savedTotal, forecast, budgetPassed, budget, budgetHeld,
 	} {
 		ch <- d
 	}
@@ -85,6 +88,10 @@ func (s *stack) collect(name string, ch chan<- prometheus.Metric) {
 	gauge(sourceUp, number(p.SourceErr == nil))
 	gauge(stackValid, number(p.StackErr == nil))
 	gauge(suspended, number(p.Suspended != ""))
+	if p.Budget != nil {
+		gauge(budget, cost.Dollars(p.Budget.Monthly).Float())
+		gauge(budgetHeld, number(p.Withheld))
+	}
 
 	kinds := map[string]bool{}
 	for kind := range p.Plan.Blind {

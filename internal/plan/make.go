@@ -42,7 +42,7 @@ func Make(want []resource.Resource, v View, p Policy) (Plan, error) {
 		}
 		maps.Copy(d.held, more)
 	}
-	return Plan{Steps: d.steps, Blind: reasons(v.Blind), Notices: notices(v)}, nil
+	return Plan{Steps: append(d.steps, d.newcomers()...), Blind: reasons(v.Blind), Notices: notices(v)}, nil
 }
 
 // draft is a plan in the making.
@@ -102,7 +102,7 @@ func newDraft(want []resource.Resource, v View, p Policy) *draft {
 func (d *draft) draw() {
 	for _, ref := range d.refs {
 		it := d.items[ref]
-		it.step = d.decide(it)
+		it.step = d.withhold(it, d.decide(it))
 		it.step.Ref = ref
 		switch {
 		case it.want != nil:

@@ -48,6 +48,8 @@ type Policy struct {
 	// Settled are the resources that were in sync with what is wanted now when they were last seen: what differs is drift. To repair
 	// that waits for nothing.
 	Settled map[resource.Ref]bool
+	// Withheld is a newer commit, if that is held as a whole.
+	Withheld Withheld
 	// Rejected holds, per resource, why the provider refused this very spec in this very situation.
 	Rejected map[resource.Ref]string
 }

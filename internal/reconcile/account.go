@@ -34,7 +34,7 @@ func (p Pass) Outcome() Outcome {
 		return Failed
 	case len(p.Broken()) > 0:
 		return Failed
-	case p.settled():
+	case p.settled() && !p.Withheld:
 		return Converged
 	}
 	return Progressing

@@ -82,7 +82,7 @@ type Pass struct {
 	Partial   bool                   // made from a Kick with Refs
 	Want      []resource.Resource    // the same slice in every pass until the stack is read again
 	Credit    bool                   // Stack.Credit of what is wanted
-	Budget    *resource.Budget       // Stack.Budget of what is wanted
+	Budget    *resource.Budget       // Stack.Budget of the newest stack that is valid
 	Seen      []resource.Observation // the newest look at each resource; after the steps
 	Plan      plan.Plan
 	Results   []plan.Result // same order as Plan.Steps
@@ -91,6 +91,11 @@ type Pass struct {
 	StackErr  error         // the newest revision's stack is invalid; the last good one is kept to
 	Err       error         // the pass could not be made at all
 
+	// OverBudget is the sum that shows that the newest stack passes its budget; "": it does not. Withheld: it is held for that, and Want
+	// is the one that was let through before it; or itself, if that is not known.
+	OverBudget string
+	Withheld   bool
+
 	Detected    []resource.Ref // in drift now and not at the pass before
 	Corrected   []resource.Ref // were in drift, were written by us, and are in sync
 	Fought      []resource.Ref // of which a field is left alone from this pass on: see Fights
@@ -98,6 +103,9 @@ type Pass struct {
 
 	using    Revision         // that the plan is made for
 	unlisted map[string]error // by Ref.Kind: what is not named may be there unseen
+	lookout  bool             // Stack.Observe of that
+	withheld plan.Withheld    // what is not done of the newest
+	asides   []string         // notices of its own
 	drift    map[resource.Ref]DriftFact
 	repairs  map[resource.Ref]Repair
 	fights   map[resource.Ref][]Fight

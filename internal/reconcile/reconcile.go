@@ -47,25 +47,36 @@ type Reconciler struct {
 	Destroy  bool // take the stack down instead of keeping it
 	// Agree, if set, is asked about every plan before it is performed. Its error ends the pass, and nothing is written.
 	Agree func(plan.Plan) error
+	// Afford, if set, is asked whether the newest stack may be applied; nil: whatever its budget.
+	Afford Afford
+	// Before, if set, takes the place of what the Source has kept, to compare the newest stack with.
+	Before Before
 	// Record is given every finished pass, in order, with what is to be remembered. Its error is a notice of the next pass.
 	Record func(Pass, Memory) error
 	// Progress, if set, is told of every step's result as it happens. It is called from several goroutines.
 	Progress func(plan.Result)
 
-	once     sync.Once
-	good     stackAt                 // the last revision whose stack was valid
-	kept     string                  // the commit that the source was last told to keep
-	view     *plan.View              // of the last full pass, with what was seen since
-	taken    int                     // how often good was set
-	viewOf   int                     // taken when the view was made: its differences are from that stack
-	writes   map[resource.Ref]write  // our last write to each resource
-	strays   map[resource.Ref]stray  // drift that lasts
-	repairs  map[resource.Ref]Repair // the last of each resource, for as long as they are worth telling
-	efforts  efforts                 // how often each field was put back lately
-	pace     *pace                   // when each may be written again
-	allowed  allowance               // what a person allowed beyond Settings.MaxDeletes
-	early    time.Time               // when the first step that was too early may be taken
-	recorded error                   // what the last Record said
+	once    sync.Once
+	good    stackAt                   // the last revision whose stack was valid, and not too much for its budget
+	asked   stackAt                   // the newest whose stack was valid
+	kept    string                    // the commit that the source was last told to keep
+	view    *plan.View                // of the last full pass, with what was seen since
+	taken   int                       // how often good was set
+	viewOf  int                       // taken when the view was made: its differences are from that stack
+	writes  map[resource.Ref]write    // our last write to each resource
+	strays  map[resource.Ref]stray    // drift that lasts
+	repairs map[resource.Ref]Repair   // the last of each resource, for as long as they are worth telling
+	efforts efforts                   // how often each field was put back lately
+	pace    *pace                     // when each may be written again
+	allowed allowance                 // what a person allowed beyond Settings.MaxDeletes
+	asks    map[resource.Ref]plan.Ask // what asked would change, where it is withheld
+	asksOf  pair                      // the readings that asks is from
+
+	askedTimes int // how often asked was read
+	takenAsked int // the reading of it that was taken last
+
+	early    time.Time // when the first step that was too early may be taken
+	recorded error     // what the last Record said
 
 	mu       sync.Mutex          // guards what follows, and Memory.Suspended and Memory.Held
 	unlisted map[string]unlisted // by driver: listings that are not tried for a while
@@ -140,12 +151,13 @@ func (r *Reconciler) decide(ctx context.Context, k Kick) Pass {
 	}
 	r.view, r.viewOf, p.Seen, p.unlisted = &view, r.taken, view.Found, view.Unlisted
 	rejected := r.pace.rejected(p.using.Commit, p.Want, view.Found)
-	policy := r.policy(k, p.using.Commit, memory, rejected)
+	policy := r.policy(k, &p, memory, rejected)
 	policy.Settled = settled(memory.InSync, p.Want, view)
 	r.fight(&p, k.Retry)
 	policy.Fought = rivals(r.Memory.Fights)
 	p.Plan, p.Err = plan.Make(p.Want, view, policy)
 	r.missed(&p)
+	p.Plan.Notices = append(p.Plan.Notices, p.asides...)
 	if r.recorded != nil {
 		p.Plan.Notices = append(p.Plan.Notices, "the last pass could not be recorded: "+r.recorded.Error())
 	}
@@ -159,7 +171,8 @@ type allowance struct {
 	deletes int
 }
 
-func (r *Reconciler) policy(k Kick, commit string, m Memory, rejected map[resource.Ref]string) plan.Policy {
+func (r *Reconciler) policy(k Kick, p *Pass, m Memory, rejected map[resource.Ref]string) plan.Policy {
+	commit := p.using.Commit
 	if k.MaxDeletes > 0 {
 		r.allowed = allowance{commit, k.MaxDeletes}
 	}
@@ -168,8 +181,8 @@ func (r *Reconciler) policy(k Kick, commit string, m Memory, rejected map[resour
 		deletes = max(deletes, r.allowed.deletes)
 	}
 	return plan.Policy{
-		Commit: commit, Observe: r.Settings.Observe, Prune: r.Settings.Prune, Lookout: r.good.Observe, MaxDeletes: deletes, Destroy: r.Destroy,
-		Suspended: m.Suspended, Held: m.Held, Rejected: rejected,
+		Commit: commit, Observe: r.Settings.Observe, Prune: r.Settings.Prune, Lookout: p.lookout, MaxDeletes: deletes, Destroy: r.Destroy,
+		Suspended: m.Suspended, Held: m.Held, Rejected: rejected, Withheld: p.withheld,
 	}
 }
 

@@ -40,27 +40,31 @@ func (r *Reconciler) revise(ctx context.Context, p *Pass) error {
 	if err := r.lastGood(ctx, p); err != nil {
 		return fmt.Errorf("there is no revision to go by: %w", errors.Join(p.SourceErr, err))
 	}
-	p.Want, p.Credit, p.Budget, p.using = r.good.Resources, r.good.Credit, r.good.Budget, r.good.Revision
+	p.by(r.good)
+	p.Budget = r.good.Budget
 	if p.Attempted == "" {
 		p.Attempted = p.using.Commit
 	}
 	return nil
 }
 
-// load makes newest the stack of this pass and of those to come.
+// load reads newest, if that has not been done or its time has come, and makes it the stack of this pass and of those to come, unless it
+// is too much for its budget.
 func (r *Reconciler) load(ctx context.Context, p *Pass, newest Revision) error {
-	isNew := r.good.Commit != newest.Commit
-	if isNew || !r.good.holds(p.Start) {
+	isNew := r.asked.Commit != newest.Commit
+	if isNew || !r.asked.holds(p.Start) {
 		stack, err := r.read(ctx, newest, p)
 		if err != nil {
 			return err
 		}
-		r.take(newest, stack)
+		r.asked = stackAt{newest, stack}
+		r.askedTimes++
+		r.taken++ // it may be gone by without being good: what was seen for another says nothing of it
 	}
 	if isNew {
 		r.pace.hurry() // what failed may not fail with this one
 	}
-	p.Want, p.Credit, p.Budget, p.using = r.good.Resources, r.good.Credit, r.good.Budget, newest
+	r.admit(ctx, p)
 	return nil
 }
 
@@ -103,9 +107,9 @@ func (r *Reconciler) read(ctx context.Context, from Revision, p *Pass) (Stack, e
 	return stack, plan.Check(stack.Resources)
 }
 
-// keep marks the pass's revision as good, once.
+// keep marks the pass's revision as good, once: what is withheld is not, so that the one kept is what was let through last.
 func (r *Reconciler) keep(ctx context.Context, p *Pass) error {
-	if p.using.Commit == "" || p.using.Commit == r.kept {
+	if p.withheld.All || p.using.Commit == "" || p.using.Commit == r.kept {
 		return nil
 	}
 	if err := r.Source.Keep(ctx, p.using); err != nil {

@@ -124,7 +124,7 @@ func (r *Reconciler) pause(p Pass, waited time.Duration) (pause, awaiting time.D
 	if !r.early.IsZero() {
 		pause = min(pause, max(0, time.Until(r.early)))
 	}
-	for _, then := range []time.Time{r.good.Until, nextTurn(p.Seen, p.Start)} { // the stack reads otherwise; a person's word is over
+	for _, then := range []time.Time{r.good.Until, r.asked.Until, nextTurn(p.Seen, p.Start)} { // the stack reads otherwise; a person's word is over
 		if until := time.Until(then); until > 0 {
 			pause = min(pause, until)
 		}

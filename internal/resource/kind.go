@@ -19,6 +19,7 @@ type Kind struct {
 	create  func(ctx context.Context, want Resource) error
 	update  func(ctx context.Context, want Resource, live Observation, drift []Change) error
 	remove  func(ctx context.Context, live Observation, replace bool) error
+	compare func(now, was any) []Change
 	setRest func(ctx context.Context, live Observation, by Rest) error // nil: nothing of this kind can be told to sleep
 }
 
@@ -49,6 +50,11 @@ func (k Kind) Update(ctx context.Context, want Resource, live Observation, drift
 // Delete removes live, an observation made by this kind.
 func (k Kind) Delete(ctx context.Context, live Observation, replace bool) error {
 	return k.remove(ctx, live, replace)
+}
+
+// Compare is what one form of a wanted resource says otherwise than another, as far as can be told without asking the provider.
+func (k Kind) Compare(now, was Resource) []Change {
+	return compared(k.compare(now.Spec, was.Spec), now.Ignore)
 }
 
 // SetRest notes a person's word on live, an observation made by this kind. See Waker.
@@ -115,6 +121,14 @@ func NewKind[S Spec[S]](name string, d Driver[S]) Kind {
 				s = form.WithRest(*live.Rest)
 			}
 			return d.Update(ctx, leaving(s, want.Ignore), live.live.(S), drift)
+		},
+		compare: func(now, was any) []Change {
+			s, ok := now.(S)
+			before, same := was.(S)
+			if !ok || !same {
+				return nil
+			}
+			return s.Diff(before)
 		},
 		remove: func(ctx context.Context, live Observation, replace bool) error {
 			return d.Delete(ctx, live.live.(S), replace)

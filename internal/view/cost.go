@@ -20,6 +20,7 @@ type Cost struct {
 	Total         Sums                  `json:"total"`
 	Unpriced      []Unpriced            `json:"unpriced"`
 	NotCounted    []Named               `json:"notCounted"` // what others pay for
+	Budget        *Budget               `json:"budget"`     // null: the stack has none
 	Sources       map[string]CostSource `json:"sources"`    // those that the components name
 }
 
@@ -96,6 +97,7 @@ type Priced struct {
 	Bills         []cost.Bill
 	Foreign       []resource.Ref
 	Options       cost.Options
+	Budget        *resource.Budget // nil: there is none
 }
 
 // CostOf shows the price of a stack.
@@ -109,6 +111,14 @@ func CostOf(p Priced) Cost {
 		Stack: p.Stack, Currency: cost.Currency, PriceBook: p.Book.Name, Region: p.Region, HoursPerMonth: cost.HoursPerMonth,
 		Resources: []ResourceCost{}, Unpriced: []Unpriced{}, NotCounted: []Named{}, Sources: map[string]CostSource{},
 		Total: sums(full.Month, Range{ranges[0].Month, ranges[1].Month, ranges[2].Month}),
+	}
+	if p.Budget != nil {
+		left := ranges[1].Against(p.Budget)
+		v.Budget = &Budget{USDPerMonth: left.Monthly}
+		v.Budget.price(ranges[1])
+		if left.Over() {
+			v.Budget.Over = left.String()
+		}
 	}
 	for _, ref := range p.Foreign {
 		v.NotCounted = append(v.NotCounted, Named{ref.Kind, ref.Name})
@@ -167,6 +177,13 @@ func (v Cost) Text(w io.Writer, p Paint) error {
 	}
 	if s, full := v.Total.Scheduled, *v.Total.USDPerMonth; s.Minimum != full || s.Expected != full || s.Maximum != full {
 		fmt.Fprintf(&b, "\nWith sleep and autoscaling: %s a month expected, at least %s, at most %s.\n", s.Expected, s.Minimum, s.Maximum)
+	}
+	switch {
+	case v.Budget == nil:
+	case v.Budget.Over != "":
+		fmt.Fprintf(&b, "\n%s\n", p.as(bad, "The stack is "+v.Budget.Over+"."))
+	default:
+		fmt.Fprintf(&b, "\n%s\n", v.Budget.text())
 	}
 	v.remarks(&b, p)
 	_, err := io.WriteString(w, b.String())

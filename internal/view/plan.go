@@ -20,8 +20,9 @@ type Plan struct {
 	Blind    map[string]string `json:"blind"` // by kind, why it could not be observed
 	Notices  []string          `json:"notices"`
 	// USDPerMonth is of the whole stack, and Unpriced how many things billed are not in it; null until priced.
-	USDPerMonth *Delta `json:"usdPerMonth"`
-	Unpriced    int    `json:"unpriced"`
+	USDPerMonth *Delta  `json:"usdPerMonth"`
+	Unpriced    int     `json:"unpriced"`
+	Budget      *Budget `json:"budget"` // null: the stack has none
 }
 
 // PlanStep is one step of a Plan. Drift lists every field that differs, changes too.
@@ -53,6 +54,7 @@ type Summary struct {
 func PlanOf(p reconcile.Pass) Plan {
 	v := Plan{
 		Stack: p.Stack, Revision: p.Attempted, Steps: []PlanStep{}, Blind: p.Plan.Blind, Notices: slices.Clone(p.Plan.Notices),
+		Budget: budgetOf(p),
 	}
 	if v.Blind == nil {
 		v.Blind = map[string]string{}
@@ -125,6 +127,9 @@ func (v Plan) Text(w io.Writer, p Paint) error {
 	fmt.Fprintln(&b, v.Summary.text(todo))
 	if money := v.money(); money != "" {
 		fmt.Fprintln(&b, money)
+	}
+	if budget := v.Budget.text(); budget != "" {
+		fmt.Fprintln(&b, budget)
 	}
 	_, err := io.WriteString(w, b.String())
 	return err

@@ -50,6 +50,10 @@ func (v *Plan) Price(p reconcile.Pass, book *cost.Book, was []resource.Resource)
 			v.Steps[i].USDPerMonth = &d
 		}
 	}
+	if v.Budget != nil {
+		bills, _ := cost.BillsOf(p.Want)
+		v.Budget.price(cost.Of(book, bills, cost.Expected, o))
+	}
 	v.USDPerMonth = &Delta{&before.Month, &after.Month}
 	v.Unpriced = max(before.Unpriced, after.Unpriced)
 }

@@ -32,6 +32,7 @@ type StackStatus struct {
 	Outcome       string            `json:"outcome"` // of the last pass, in the words of history; "" before the first
 	Error         string            `json:"error"`
 	Suspended     string            `json:"suspended"` // the reason, or ""
+	Budget        *Budget           `json:"budget"`    // null: the stack has none
 	Outputs       map[string]string `json:"outputs"`   // by ENTRY.KEY, such as clusters.primary.endpoint
 	Resources     []ResourceStatus  `json:"resources"`
 	Blind         map[string]string `json:"blind"` // by kind, why it could not be observed
@@ -75,6 +76,7 @@ func StackOf(name string, p *reconcile.Pass, lastConverged time.Time) StackStatu
 	}
 	v.Attempted, v.Applied, v.LastPass = p.Attempted, p.Applied, &p.End
 	v.Converged, v.Outcome, v.Suspended, v.Outputs = p.Converged(), string(p.Outcome()), p.Suspended, Outputs(*p)
+	v.Budget = budgetOf(*p)
 	if !lastConverged.IsZero() {
 		v.LastConverged = &lastConverged
 	}
@@ -183,6 +185,9 @@ func (v StackStatus) Text(w io.Writer, p Paint, now time.Time) error {
 			fmt.Fprintf(&b, "  %s\n", p.as(bad, plain(line)))
 		}
 	}
+	if v.Budget != nil && v.Budget.Held {
+		fmt.Fprintf(&b, "  %s\n", p.as(change, v.Budget.text()))
+	}
 	for _, blind := range byReason(v.Blind) {
 		fmt.Fprintf(&b, "  %s\n", p.as(bad, "blind to "+blind.kinds+": "+plain(blind.reason)))
 	}
@@ -280,6 +285,8 @@ func (v StackStatus) word() (word, colour string) {
 		return "suspended: " + plain(v.Suspended), change
 	case v.Failing():
 		return "failing", bad
+	case v.Budget != nil && v.Budget.Held:
+		return "held: over the budget", change
 	case v.Converged:
 		return "converged", good
 	default:

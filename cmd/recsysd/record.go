@@ -118,6 +118,11 @@ func (r *runner) status() view.StackStatus {
 	v := view.StackOf(r.stack.Name, r.last, r.converged)
 	v.PriceDrift(r.last, r.book())
 	v.Notices = append(v.Notices, r.beside()...)
+	money := r.money()
+	v.Cost = view.StackCostOf(money)
+	if n := money.Notice(); n != "" {
+		v.Notices = append(v.Notices, n)
+	}
 	if r.parts != nil {
 		v.Notices = append(v.Notices, r.parts.writer.notices()...)
 	}

@@ -14,9 +14,9 @@ import (
 type state struct {
 	Since     time.Time            `json:"since"`
 	At        time.Time            `json:"at"`
-	Spent     exact                `json:"usd"`
-	Saved     exact                `json:"savedUsd"`
-	Month     exact                `json:"monthUsd"`
+	Spent     *exact               `json:"usd"`
+	Saved     *exact               `json:"savedUsd"`
+	Month     *exact               `json:"monthUsd"`
 	Resources map[string]stateRate `json:"resources"` // by KIND/NAME, at the rate since At
 	Warned    *stateWarned         `json:"warned,omitempty"`
 }
@@ -49,7 +49,7 @@ func (e *exact) UnmarshalJSON(b []byte) (err error) {
 func (a *Account) state() ([]byte, error) {
 	l := &a.ledger
 	s := state{
-		Since: l.since, At: l.at, Spent: exact{l.spent}, Saved: exact{l.saved}, Month: exact{l.month},
+		Since: l.since, At: l.at, Spent: &exact{l.spent}, Saved: &exact{l.saved}, Month: &exact{l.month},
 		Resources: make(map[string]stateRate, len(a.rates)),
 	}
 	for ref, r := range a.rates {
@@ -70,6 +70,8 @@ func Restore(b []byte) (*Account, error) {
 	switch {
 	case s.Since.IsZero() || s.At.Before(s.Since):
 		return nil, fmt.Errorf("it counts from %s to %s", stamp(s.Since), stamp(s.At))
+	case s.Spent == nil || s.Saved == nil || s.Month == nil:
+		return nil, errors.New("a sum is missing")
 	case s.Spent.Sign() < 0 || s.Saved.Sign() < 0 || s.Month.Sign() < 0:
 		return nil, errors.New("a sum is below nothing")
 	}

@@ -37,6 +37,7 @@ type StackStatus struct {
 	Resources     []ResourceStatus  `json:"resources"`
 	Blind         map[string]string `json:"blind"` // by kind, why it could not be observed
 	Notices       []string          `json:"notices"`
+	Cost          *StackCost        `json:"cost"` // null before the first pass
 }
 
 // ResourceStatus is one resource, wanted or ours.
@@ -190,6 +191,9 @@ func (v StackStatus) Text(w io.Writer, p Paint, now time.Time) error {
 	}
 	for _, blind := range byReason(v.Blind) {
 		fmt.Fprintf(&b, "  %s\n", p.as(bad, "blind to "+blind.kinds+": "+plain(blind.reason)))
+	}
+	if v.Cost != nil {
+		fmt.Fprintf(&b, "  %s\n", p.as(faint, v.Cost.line()))
 	}
 	if err := v.resources(&b, p, now); err != nil {
 		return err

@@ -75,8 +75,9 @@ func state() []panel {
 			{`recsysd_stack_valid{stack=~"$stack"}`, "{{stack}} valid"},
 			{`recsysd_writeback_up{stack=~"$stack"}`, "{{stack}} tags"},
 		}, good(), false},
-		{"Suspended", "1: the stack is looked at, and not written.", stat, 12, 4, number, []query{
-			{`recsysd_suspended{stack=~"$stack"}`, "{{stack}}"},
+		{"On purpose", "1: the stack is suspended, that is looked at and not written; the newest commit is held because it comes to more than its budget.", stat, 12, 4, number, []query{
+			{`recsysd_suspended{stack=~"$stack"}`, "{{stack}} suspended"},
+			{`recsysd_budget_held{stack=~"$stack"}`, "{{stack}} held by its budget"},
 		}, warn(1), false},
 		{"Commits", "Attempted is in force; applied is the newest that converged.", table, 12, 7, number, []query{
 			{`sum by (stack, attempted, applied) (recsysd_revision_info{stack=~"$stack"})`, "is"},
@@ -113,8 +114,9 @@ func money() []panel {
 		{"A month at list price", "Desired: as the stack says, at full hours. Scheduled: with its sleep. Live: what is there now.", stat, 12, 5, dollars, []query{
 			{`sum by (stack, basis) (recsysd_cost_usd_per_month{stack=~"$stack"})`, "{{stack}} {{basis}}"},
 		}, nil, false},
-		{"This month", "What it will have come to, at what is there now and its schedule.", stat, 6, 5, dollars, []query{
+		{"This month", "What it will have come to, at what is there now and its schedule, and the budget for it.", stat, 6, 5, dollars, []query{
 			{`recsysd_cost_forecast_usd{stack=~"$stack"}`, "{{stack}}"},
+			{`recsysd_budget_usd_per_month{stack=~"$stack"}`, "{{stack}} budget"},
 		}, nil, false},
 		{"Threshold of the budget", "The highest of budget.warnAt that this month will have passed; 0: none. Only of stacks with a budget.", stat, 6, 5, whole, []query{
 			{`recsysd_budget_passed_percent{stack=~"$stack"}`, "{{stack}}"},

@@ -2,12 +2,10 @@ package e2e_test
 
 import (
 	"bytes"
-	"encoding/json"
 	"fmt"
 	"io"
 	"net"
 	"net/http"
-	"net/url"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -39,26 +37,11 @@ func TestPrometheusScrapes(t *testing.T) {
 		t.Errorf("promtool check metrics: %v\n%s", err, out)
 	}
 
-	address := w.runPrometheus(prometheus)
-	query := func(expr string) func() error {
-		return func() error {
-			resp, err := http.Get("http://" + address + "/api/v1/query?query=" + url.QueryEscape(expr))
-			if err != nil {
-				return err
-			}
-			defer resp.Body.Close()
-			var v struct {
-				Data struct{ Result []any }
-			}
-			if err := json.NewDecoder(resp.Body).Decode(&v); err != nil {
-				return err
-			}
-			if len(v.Data.Result) == 0 {
-				return fmt.Errorf("%s has no result", expr)
-			}
-			return nil
-		}
+	rules, err := filepath.Abs("../../deploy/prometheus/rules.yaml")
+	if err != nil {
+		t.Fatal(err)
 	}
+	w.prometheus = w.runPrometheus(prometheus, rules)
 	for _, expr := range []string{
 		`up{job="recsysd"} == 1`,
 		`recsysd_resource_usable{stack="e2e-prometheus",kind="bucket",name="acme-recsys-data"} == 1`,
@@ -66,12 +49,12 @@ func TestPrometheusScrapes(t *testing.T) {
 		`recsysd_stack_valid == 1`,
 		`sum(recsysd_resource_drift) == 0`,
 	} {
-		w.eventually("Prometheus answers "+expr, query(expr))
+		w.eventually("Prometheus answers "+expr, w.answers(expr))
 	}
 }
 
-// runPrometheus runs one that scrapes the daemon every second, and returns its address.
-func (w *world) runPrometheus(program string) string {
+// runPrometheus runs one that scrapes the daemon and evaluates rules every second, and returns its address.
+func (w *world) runPrometheus(program, rules string) string {
 	w.Helper()
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
@@ -79,10 +62,6 @@ func (w *world) runPrometheus(program string) string {
 	}
 	address := l.Addr().String()
 	l.Close()
-	rules, err := filepath.Abs("../../deploy/prometheus/rules.yaml")
-	if err != nil {
-		w.Fatal(err)
-	}
 	config := w.write("prometheus.yaml", fmt.Sprintf("global: {scrape_interval: 1s, evaluation_interval: 1s}\nrule_files: [%s]\nscrape_configs:\n- {job_name: recsysd, static_configs: [{targets: [%q]}]}\n", rules, w.address()))
 	log, err := os.Create(w.path("prometheus.log"))
 	if err != nil {

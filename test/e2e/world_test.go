@@ -29,6 +29,8 @@ type world struct {
 	away   bool   // something of the world is away: passes do not succeed
 	config string
 	daemon *daemon
+
+	prometheus string // where one listens that scrapes the daemon; "": none does
 }
 
 // newWorld starts everything but the daemon. Names of stacks are unique within the control plane that the tests share.

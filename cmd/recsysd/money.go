@@ -2,10 +2,12 @@ package main
 
 import (
 	"errors"
+	"fmt"
 	"time"
 
 	"go.uber.org/zap"
 
+	"recsysd.dev/recsysd/internal/config"
 	"recsysd.dev/recsysd/internal/cost"
 	"recsysd.dev/recsysd/internal/history"
 	"recsysd.dev/recsysd/internal/reconcile"
@@ -34,4 +36,22 @@ func (r *runner) money() spend.Figures {
 		return spend.Figures{}
 	}
 	return r.account.At(time.Now())
+}
+
+// spent is what the stack has cost by the books of its daemon, if there was one here and they may be read.
+func (p *program) spent(c *config.Config, stack string) *spend.Account {
+	account, err := history.Spent(c.StateDir, stack)
+	if err != nil {
+		fmt.Fprintf(p.err, "notice: planning without what was spent so far: %v\n", err)
+	}
+	return account
+}
+
+// overspent is what there is to say of the budget if the stack becomes what pass wants; "" where there is nothing. The books stay as they are.
+func (o *once) overspent(book *cost.Book, pass reconcile.Pass) string {
+	if o.spent == nil {
+		return ""
+	}
+	o.spent.Pass(book, pass)
+	return o.spent.At(pass.End).Notice()
 }

@@ -97,6 +97,9 @@ func (p *program) showPlan(ctx context.Context, o *once, pass reconcile.Pass) er
 			fmt.Fprintf(p.err, "notice: what a change of schedule comes to is not in the difference of price: the last good revision cannot be read: %v\n", err)
 		}
 		v.Price(pass, book, was)
+		if n := o.overspent(book, pass); n != "" {
+			v.Notices = append(v.Notices, n)
+		}
 	}
 	return p.show(v, func(paint view.Paint) error { return v.Text(p.out, paint) })
 }

@@ -22,6 +22,7 @@ import (
 	"recsysd.dev/recsysd/internal/reconcile"
 	"recsysd.dev/recsysd/internal/resource"
 	"recsysd.dev/recsysd/internal/secretmanager"
+	"recsysd.dev/recsysd/internal/spend"
 )
 
 // A world makes the kinds of one stack: those of the real clouds, or simulated ones.
@@ -139,6 +140,7 @@ type once struct {
 	prices  string            // the price book that the configuration names
 	git     *gitsource.Source // where the revision that was good before is kept; nil: nowhere
 	readGit reader            // reads it
+	spent   *spend.Account    // of plan: what the stack has cost so far, as far as it is known; nil: nobody asks
 	closers []func() error
 }
 
@@ -192,7 +194,7 @@ func (p *program) once(ctx context.Context, file string, readOnly bool) (*once, 
 	o.readGit, o.prices = stackReader(s, s.Git.Path, false, outside{set.Secrets, images}), c.Prices
 	o.Load = loader(stackReader(s, path, false, outside{set.Secrets, images}), func(n string) { fmt.Fprintf(p.err, "notice: %s\n", n) }, func(*desired.Stack) {})
 	if readOnly {
-		o.Memory = p.remembered(c, s.Name)
+		o.Memory, o.spent = p.remembered(c, s.Name), p.spent(c, s.Name)
 		return o, nil
 	}
 	store, memory, err := history.Open(c.StateDir, s.Name)

@@ -171,16 +171,19 @@ func TestRightsOnSingleThings(t *testing.T) {
 	}
 	needs.Nodes, needs.Secrets = needs.Nodes[:1], needs.Secrets[:1]
 	g.Needs = needs
-	if f := look(); !doctor.Healthy(slices.Collect(maps.Values(f))) || f["leftovers"].Outcome != doctor.OK {
+	if f := look(); !doctor.Healthy(slices.Collect(maps.Values(f))) || f["leftovers"].Outcome != doctor.OK || f["audit logs"].Outcome != doctor.OK {
 		t.Errorf("with all of it there, all is well: %+v", f)
 	}
-	s.DenyPermissions("token:secretmanager.versions.access", "123456789012-compute@developer.gserviceaccount.com:iam.serviceAccounts.actAs", "compute.disks.list")
+	s.DenyPermissions("token:secretmanager.versions.access", "123456789012-compute@developer.gserviceaccount.com:iam.serviceAccounts.actAs", "compute.disks.list", "logging.logEntries.list")
 	f = look()
 	if !strings.Contains(f["secrets"].Detail, "missing: secretmanager.versions.access") || !strings.Contains(f["node accounts"].Detail, "missing: iam.serviceAccounts.actAs") {
 		t.Errorf("a right that is missing is named: %+v %+v", f["secrets"], f["node accounts"])
 	}
 	if l := f["leftovers"]; l.Outcome != doctor.Skip || !strings.Contains(l.Detail, "compute.disks.list") || l.Mend == "" {
 		t.Errorf("what is only told fails nothing: %+v", l)
+	}
+	if l := f["audit logs"]; l.Outcome != doctor.Skip || !strings.Contains(l.Detail, "logging.logEntries.list") || l.Mend == "" {
+		t.Errorf("nor does what is only named: %+v", l)
 	}
 	if n := s.Received(); n > 0 {
 		t.Errorf("%d writes", n)

@@ -54,8 +54,11 @@ func (g Google) Checks() []Check {
 	if len(g.Needs.Secrets) > 0 {
 		checks = append(checks, Check{"secrets", g.secrets})
 	}
-	if len(g.Needs.Optional) > 0 && !g.Observe {
+	if slices.ContainsFunc(g.Needs.Optional, func(p string) bool { return p != recordRight }) && !g.Observe {
 		checks = append(checks, Check{"leftovers", g.leftovers})
+	}
+	if slices.Contains(g.Needs.Optional, recordRight) {
+		checks = append(checks, Check{"audit logs", g.record})
 	}
 	return append(checks, Check{"quota", g.quota})
 }

@@ -35,6 +35,9 @@ var always = demand{
 	read:     []string{"resourcemanager.projects.get", "serviceusage.services.get", "serviceusage.services.list"},
 }
 
+// recordRight lets the audit logs be read, which name who has changed what. Whoever lacks it is told the change without the name.
+const recordRight = "logging.logEntries.list"
+
 // demands are by Ref.Kind. Whoever adds a kind of Google Cloud adds its permissions here; a test asks for that.
 var demands = map[string]demand{
 	"cluster": {
@@ -126,6 +129,7 @@ func NeedsOf(s Stack) Needs {
 			continue
 		}
 		take(d, !r.Observe)
+		add(optional, []string{recordRight})
 		if c, ok := r.Spec.(reached); ok && c.ByName() {
 			take(connect, false)
 		}

@@ -19,9 +19,18 @@ import (
 
 // leftovers asks for what is only told: without it nothing is wrong.
 func (g Google) leftovers(ctx context.Context) Finding {
-	f := g.rights(ctx, slices.DeleteFunc(slices.Clone(g.Needs.Optional), func(p string) bool { return p == quotaRight }))
+	f := g.rights(ctx, slices.DeleteFunc(slices.Clone(g.Needs.Optional), func(p string) bool { return p == quotaRight || p == recordRight }))
 	if f.Outcome == Fail {
 		f.Outcome, f.Detail = Skip, "what a deleted cluster leaves behind will not be told; "+f.Detail
+	}
+	return f
+}
+
+// record asks whether the audit logs may be read.
+func (g Google) record(ctx context.Context) Finding {
+	f := g.rights(ctx, []string{recordRight})
+	if f.Outcome == Fail {
+		f.Outcome, f.Detail = Skip, "drift in Google Cloud will be told without who has made it; "+f.Detail
 	}
 	return f
 }

@@ -104,6 +104,10 @@ func Kinds(ctx context.Context, c Config) (Set, error) {
 	if err != nil {
 		return Set{}, errors.Join(fmt.Errorf("clusters: %w", err), set.Close())
 	}
+	record, err := gcp.NewAuditLog(ctx, c.GCP)
+	if err != nil {
+		return Set{}, errors.Join(err, set.Close())
+	}
 	access := clusters.Access
 	if c.Kubeconfig != "" {
 		access = kubeconfig(c.Kubeconfig, c.Context, c.GCP.UserAgent)
@@ -113,12 +117,12 @@ func Kinds(ctx context.Context, c Config) (Set, error) {
 	})
 	set.close = append(set.close, func() error { objects.Close(); return nil })
 	set.Kinds = []resource.Kind{
-		resource.NewKind("network", networks),
-		resource.NewKind("cluster", watched),
-		resource.NewKind("nodepool", nodepool.New(service, c.Stack)),
-		resource.NewKind("bucket", buckets),
-		resource.NewKind("registry", registries),
-		resource.NewKind("identity", identities),
+		resource.NewKind("network", gcp.Recorded(networks, record)),
+		resource.NewKind("cluster", gcp.Recorded(watched, record)),
+		resource.NewKind("nodepool", gcp.Recorded(nodepool.New(service, c.Stack), record)),
+		resource.NewKind("bucket", gcp.Recorded(buckets, record)),
+		resource.NewKind("registry", gcp.Recorded(registries, record)),
+		resource.NewKind("identity", gcp.Recorded(identities, record)),
 		resource.NewKind("kube", objects),
 	}
 	return set, nil

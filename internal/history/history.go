@@ -15,6 +15,7 @@ import (
 
 	"recsysd.dev/recsysd/internal/cost"
 	"recsysd.dev/recsysd/internal/reconcile"
+	"recsysd.dev/recsysd/internal/resource"
 	"recsysd.dev/recsysd/internal/view"
 )
 
@@ -115,7 +116,11 @@ func (s *Store) Record(p reconcile.Pass, m reconcile.Memory, notes ...string) er
 		s.passes = append(s.passes, entry)
 		s.trim()
 	}
-	if folded && now.equal(s.memory) {
+	named := false
+	for ref, who := range p.Named {
+		named = s.sign(ref, who) || named
+	}
+	if folded && !named && now.equal(s.memory) {
 		return nil
 	}
 	b, err := json.Marshal(file{now, s.passes})
@@ -127,6 +132,28 @@ func (s *Store) Record(p reconcile.Pass, m reconcile.Memory, notes ...string) er
 	}
 	s.memory = now
 	return nil
+}
+
+// sign writes who made the drift of a resource into the newest step about that, if nobody stands there yet: records of who changed what
+// come late. What was handed out by Passes stays as it is.
+func (s *Store) sign(ref resource.Ref, who resource.Author) (changed bool) {
+	for i := len(s.passes) - 1; i >= 0; i-- {
+		for j, step := range s.passes[i].Steps {
+			if step.Kind != ref.Kind || step.Name != ref.Name || step.Done == "" {
+				continue
+			}
+			step.Drift = slices.Clone(step.Drift)
+			for k := range step.Drift {
+				if c := &step.Drift[k]; c.Manager == "" {
+					c.Manager, c.At, changed = who.Name, who.At, true
+				}
+			}
+			s.passes[i].Steps = slices.Clone(s.passes[i].Steps)
+			s.passes[i].Steps[j] = step
+			return changed
+		}
+	}
+	return false
 }
 
 // What is kept of one pass is bounded, whatever a stack or a cloud comes up with.

@@ -43,25 +43,11 @@ func (r *Reconciler) observedOnly(w resource.Resource, o resource.Observation) b
 // hash, or if that is not known and the resource is ours. What is to turn is not in drift, whatever form it is remembered in: a process
 // that was killed has not written down its own last turn.
 func (r *Reconciler) compare(p *Pass, w resource.Resource, before, after map[resource.Ref]resource.Observation) {
-	last, known := r.Memory.InSync[w.Ref]
-	same := func(o resource.Observation) bool { return known && last == form(w, o) }
 	blind := p.Plan.Blind[w.Ref.Kind] != ""
-	drifted := func(seen map[resource.Ref]resource.Observation) []resource.Change {
-		o, exists := seen[w.Ref]
-		switch {
-		case o.State == resource.Unknown, r.Destroy:
-			return nil
-		case !exists && known && specOf(last) == w.Hash:
-			return gone
-		case exists && o.Owned && o.Turn() == "" && (same(o) || !known):
-			return o.Diff
-		}
-		return nil
-	}
 	if o, exists := after[w.Ref]; o.State == resource.Unknown || !exists && blind {
 		return // what was known of it stays
 	}
-	was, is := drifted(before), drifted(after)
+	was, is := r.drifted(w, before), r.drifted(w, after)
 	_, noted := r.Memory.DriftSince[w.Ref]
 	if len(was)+len(is) > 0 && !noted {
 		p.Detected = append(p.Detected, w.Ref)
@@ -86,9 +72,24 @@ func (r *Reconciler) compare(p *Pass, w resource.Resource, before, after map[res
 	if inSync {
 		r.Memory.InSync[w.Ref] = form(w, o)
 		r.pace.settle(w.Ref)
-	} else if created(p, w.Ref) && !same(o) {
+	} else if last, known := r.Memory.InSync[w.Ref]; created(p, w.Ref) && (!known || last != form(w, o)) {
 		r.Memory.InSync[w.Ref] = "" // known, and in sync with nothing yet: what is left to do is a change
 	}
+}
+
+// drifted is what of w is in drift as it was seen.
+func (r *Reconciler) drifted(w resource.Resource, seen map[resource.Ref]resource.Observation) []resource.Change {
+	last, known := r.Memory.InSync[w.Ref]
+	o, exists := seen[w.Ref]
+	switch {
+	case o.State == resource.Unknown, r.Destroy:
+		return nil
+	case !exists && known && specOf(last) == w.Hash:
+		return gone
+	case exists && o.Owned && o.Turn() == "" && (!known || last == form(w, o)):
+		return o.Diff
+	}
+	return nil
 }
 
 // fact is the drift of w in fields, as it was seen.

@@ -101,6 +101,9 @@ type Pass struct {
 	Fought      []resource.Ref // of which a field is left alone from this pass on: see Fights
 	Unexplained []resource.Ref // updated although desired hash and live version are those after our own last write
 
+	// Named are the resources of which it was learned, with this pass, who has changed them: now, or before an earlier pass put that back.
+	Named map[resource.Ref]resource.Author
+
 	using    Revision         // that the plan is made for
 	unlisted map[string]error // by Ref.Kind: what is not named may be there unseen
 	lookout  bool             // Stack.Observe of that

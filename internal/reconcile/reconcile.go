@@ -67,6 +67,8 @@ type Reconciler struct {
 	strays  map[resource.Ref]stray    // drift that lasts
 	repairs map[resource.Ref]Repair   // the last of each resource, for as long as they are worth telling
 	efforts efforts                   // how often each field was put back lately
+	authors authors                   // who has made the drift that lasts, as far as anybody was asked
+	inquiry inquiry                   // what is to be asked about that
 	pace    *pace                     // when each may be written again
 	allowed allowance                 // what a person allowed beyond Settings.MaxDeletes
 	asks    map[resource.Ref]plan.Ask // what asked would change, where it is withheld
@@ -86,6 +88,7 @@ func (r *Reconciler) begin() {
 	r.once.Do(func() {
 		r.pace, r.writes, r.unlisted = newPace(), map[resource.Ref]write{}, map[string]unlisted{}
 		r.strays, r.repairs, r.efforts = map[resource.Ref]stray{}, map[resource.Ref]Repair{}, efforts{}
+		r.authors, r.inquiry = authors{}, inquiry{open: map[resource.Ref]question{}, looked: map[string]time.Time{}, named: map[resource.Ref]time.Time{}}
 		m := &r.Memory
 		m.InSync, m.DriftSince, m.Held, m.Fights = or(m.InSync), or(m.DriftSince), or(m.Held), or(m.Fights)
 	})
@@ -112,8 +115,10 @@ func (r *Reconciler) Pass(ctx context.Context, k Kick) Pass {
 	if p.Err == nil {
 		before := p.Observed()
 		p.SourceErr = errors.Join(p.SourceErr, r.keep(ctx, &p))
+		answers := r.askWho(ctx, &p, before)
 		r.perform(ctx, &p, selection(k, p.Partial))
 		r.account(&p, before)
+		r.hearWho(&p, answers())
 		r.view.Found = p.Seen
 	}
 	p.Applied, p.End = r.Memory.Applied, time.Now()
@@ -149,6 +154,7 @@ func (r *Reconciler) decide(ctx context.Context, k Kick) Pass {
 		p.Err = fmt.Errorf("interrupted: %w", context.Cause(ctx))
 		return p
 	}
+	r.authors.sign(view.Found)
 	r.view, r.viewOf, p.Seen, p.unlisted = &view, r.taken, view.Found, view.Unlisted
 	rejected := r.pace.rejected(p.using.Commit, p.Want, view.Found)
 	policy := r.policy(k, &p, memory, rejected)

@@ -7,6 +7,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"slices"
+	"time"
 )
 
 // Kind is a driver with its settings struct erased, so that the engine can hold all kinds in one slice. This file is the only
@@ -20,7 +21,8 @@ type Kind struct {
 	update  func(ctx context.Context, want Resource, live Observation, drift []Change) error
 	remove  func(ctx context.Context, live Observation, replace bool) error
 	compare func(now, was any) []Change
-	setRest func(ctx context.Context, live Observation, by Rest) error // nil: nothing of this kind can be told to sleep
+	setRest func(ctx context.Context, live Observation, by Rest) error           // nil: nothing of this kind can be told to sleep
+	who     func(ctx context.Context, spec any, since time.Time) (Author, error) // nil: nobody keeps a record
 }
 
 // Sight is what one Observe of a Kind saw. See Seen.
@@ -136,6 +138,11 @@ func NewKind[S Spec[S]](name string, d Driver[S]) Kind {
 	}
 	if w, ok := d.(Waker[S]); ok {
 		k.setRest = func(ctx context.Context, live Observation, by Rest) error { return w.SetRest(ctx, live.live.(S), by) }
+	}
+	if w, ok := d.(Witness[S]); ok {
+		k.who = func(ctx context.Context, spec any, since time.Time) (Author, error) {
+			return w.Who(ctx, spec.(S), since)
+		}
 	}
 	return k
 }

@@ -7,6 +7,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	storagev1 "google.golang.org/api/storage/v1"
 )
 
 // A Deployment that a person scales shows field, hand, time and price before it is put back, and in history after that.
@@ -92,4 +94,59 @@ func TestDriftHasAPrice(t *testing.T) {
 	if status, err := w.recsysd("status"); err != nil || !strings.Contains(status, "put back") || !strings.Contains(status, "+$178.88 a month") {
 		t.Errorf("status does not tell what was put back, %v:\n%s", err, status)
 	}
+}
+
+// Of what is changed in Google Cloud, the audit logs name who did it: while the drift is there, and in history after it was put back, also
+// where the record came late. What is in sync is never asked about.
+func TestDriftInGoogleHasAnAuthor(t *testing.T) {
+	w := newWorld(t, "e2e-author")
+	commit := w.push("the stack", edit(t, w.bare("  api: {image: \"nginx:1.26\", port: 80, cpu: 100m, memory: 64Mi}\n"), `(?m)^buckets: .*$`, "buckets: {data: {name: acme-recsys-data, versioning: false}}"))
+	w.start()
+	w.eventually("it converges", w.converged(commit))
+	w.quiet()
+	if n := w.google.Count("logging.entries.list"); n != 0 {
+		t.Errorf("the audit logs were asked %d times while everything was in sync", n)
+	}
+	versioned := func(b *storagev1.Bucket) { b.Versioning = &storagev1.BucketVersioning{Enabled: true} }
+	named := func(changes []change, who string) bool {
+		return len(changes) == 1 && changes[0].Field == "versioning" && changes[0].Manager == who && !changes[0].At.IsZero()
+	}
+	if _, err := w.recsysd("suspend", w.stack, "--reason", "look"); err != nil {
+		t.Fatal(err)
+	}
+	w.google.SetHand("alice@example.com")
+	w.google.EditBucket(bucketName, versioned)
+	w.eventually("drift names who did it", func() error {
+		v, err := ask[driftView](w, "drift")
+		if err != nil || len(v.Resources) != 1 || !named(v.Resources[0].Drift, "alice@example.com") {
+			return errors.Join(err, fmt.Errorf("drift says %+v", v))
+		}
+		return nil
+	})
+	if _, err := w.recsysd("resume", w.stack); err != nil {
+		t.Fatal(err)
+	}
+	told := func(who string) func() error {
+		return func() error {
+			v, err := ask[historyView](w, "history", w.stack)
+			if err != nil {
+				return err
+			}
+			for _, p := range v.Passes {
+				for _, s := range p.Steps {
+					if s.Kind == "bucket" && s.Done == "corrected" && named(s.Drift, who) {
+						return nil
+					}
+				}
+			}
+			return fmt.Errorf("history says %+v", v.Passes)
+		}
+	}
+	w.eventually("history names who did what was put back", told("alice@example.com"))
+	w.eventually("it converges again", w.converged(commit))
+
+	w.google.SetLogDelay(3 * time.Second)
+	w.google.SetHand("bob@example.com")
+	w.google.EditBucket(bucketName, versioned)
+	w.eventually("history names him too, although his record came after the repair", told("bob@example.com"))
 }

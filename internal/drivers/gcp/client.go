@@ -32,6 +32,7 @@ const (
 	Compute          = "compute"
 	Billing          = "billing"
 	Monitoring       = "monitoring"
+	Logging          = "logging"
 )
 
 // Scopes of the tokens that recsysd asks for. The second lets the cluster see the account's e-mail address rather than its number.
@@ -113,6 +114,19 @@ func (c Config) GRPC(ctx context.Context, service string) ([]option.ClientOption
 // HTTP is the options of service's REST client. Requests that the client library sends without a context, as it does for
 // listings, end with ctx.
 func (c Config) HTTP(ctx context.Context, service string) ([]option.ClientOption, error) {
+	client, err := c.client(ctx, service)
+	if err != nil {
+		return nil, err
+	}
+	opts := []option.ClientOption{option.WithHTTPClient(client)}
+	if e := c.Endpoints[service]; e != "" {
+		opts = append(opts, option.WithEndpoint(e))
+	}
+	return opts, nil
+}
+
+// client is what service's REST client sends with.
+func (c Config) client(ctx context.Context, service string) (*http.Client, error) {
 	if err := c.check(service); err != nil {
 		return nil, err
 	}
@@ -135,11 +149,7 @@ func (c Config) HTTP(ctx context.Context, service string) ([]option.ClientOption
 	default:
 		rt = &defaultTransport{ctx: ctx, base: rt, service: service}
 	}
-	opts := []option.ClientOption{option.WithHTTPClient(&http.Client{Transport: rt})}
-	if e := c.Endpoints[service]; e != "" {
-		opts = append(opts, option.WithEndpoint(e))
-	}
-	return opts, nil
+	return &http.Client{Transport: rt}, nil
 }
 
 // defaultTransport sends requests with the default credentials, which it looks for when the first is sent: a service that a stack does

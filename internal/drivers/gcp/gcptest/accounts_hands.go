@@ -5,6 +5,8 @@ import (
 
 	"cloud.google.com/go/iam/apiv1/iampb"
 	iamv1 "google.golang.org/api/iam/v1"
+
+	"recsysd.dev/recsysd/internal/drivers/gcp"
 )
 
 // SetAccountLag is for how long a service account that is made from now on is not seen everywhere: reads say that it does not exist,
@@ -38,6 +40,7 @@ func (s *Server) EditAccount(email string, edit func(*iamv1.ServiceAccount, *iam
 		edit(&next, found.policy)
 		found.raw = &next
 		s.touchPolicy(found.policy)
+		s.edited(gcp.IAM, "google.iam.admin.v1.UpdateServiceAccount", "projects/-/serviceAccounts/"+found.raw.UniqueId, email)
 	}
 }
 

@@ -53,7 +53,7 @@ func (s *Server) serveArtifacts(mux *http.ServeMux) {
 }
 
 func (a *artifacts) call(ctx context.Context, method, target string, write bool, act func() error) error {
-	return a.s.serve(ctx, Call{Service: gcp.ArtifactRegistry, Method: method, Target: path.Base(target), Write: write}, act)
+	return a.s.serve(ctx, Call{Service: gcp.ArtifactRegistry, Method: method, Target: path.Base(target), Write: write, full: target}, act)
 }
 
 // at refuses places that are not there; a wildcard is none.
@@ -253,6 +253,7 @@ func (s *Server) EditRepository(name string, edit func(*artifactregistrypb.Repos
 	for id, r := range s.repos {
 		if path.Base(id) == name {
 			edit(r.pb)
+			s.edited(gcp.ArtifactRegistry, "google.devtools.artifactregistry.v1.ArtifactRegistry.UpdateRepository", id, "")
 		}
 	}
 }

@@ -25,6 +25,8 @@ type Call struct {
 	Target  string // what it was about, by its short name; "" for a listing
 	Write   bool   // asks for a change
 	Code    codes.Code
+
+	full string // the name of what it was about, as its service writes it in full, where that is known
 }
 
 func (c Call) String() string {
@@ -59,6 +61,7 @@ func (s *Server) serve(ctx context.Context, c Call, act func() error) error {
 	s.mu.Lock()
 	s.settle(time.Now())
 	err := act()
+	s.wrote(ctx, c, err)
 	s.mu.Unlock()
 	if hook != nil && err == nil {
 		hook(c, After)

@@ -6,6 +6,8 @@ import (
 	"time"
 
 	computev1 "google.golang.org/api/compute/v1"
+
+	"recsysd.dev/recsysd/internal/drivers/gcp"
 )
 
 // Network is a copy of a network as it is now; nil if there is none.
@@ -70,6 +72,7 @@ func (s *Server) EditNetwork(name string, edit func(*computev1.Network)) {
 	s.settle(time.Now())
 	if n := s.vpc.networks[name]; n != nil {
 		edit(n)
+		s.edited(gcp.Compute, "v1.compute.networks.patch", "projects/"+s.project+"/global/networks/"+name, "")
 	}
 }
 
@@ -82,6 +85,7 @@ func (s *Server) EditSubnet(region, name string, edit func(*computev1.Subnetwork
 		n.SecondaryIpRanges = slices.Clone(n.SecondaryIpRanges)
 		edit(n)
 		s.fillSubnet(n)
+		s.edited(gcp.Compute, "v1.compute.subnetworks.patch", "projects/"+s.project+"/regions/"+region+"/subnetworks/"+name, "")
 	}
 }
 
@@ -92,6 +96,7 @@ func (s *Server) EditRouter(region, name string, edit func(*computev1.Router)) {
 	s.settle(time.Now())
 	if r := s.vpc.routers[routerPath(region, name)]; r != nil {
 		edit(r)
+		s.edited(gcp.Compute, "v1.compute.routers.patch", "projects/"+s.project+"/regions/"+region+"/routers/"+name, "")
 	}
 }
 

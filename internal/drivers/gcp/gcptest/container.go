@@ -36,7 +36,7 @@ func (s *Server) serveContainer(mux *http.ServeMux) {
 }
 
 func (c *container) call(ctx context.Context, method, target string, write bool, act func() error) error {
-	return c.s.serve(ctx, Call{Service: gcp.Container, Method: method, Target: path.Base(target), Write: write}, act)
+	return c.s.serve(ctx, Call{Service: gcp.Container, Method: method, Target: path.Base(target), Write: write, full: target}, act)
 }
 
 // inProject refuses names of other projects as Google does: it does not say whether they exist.

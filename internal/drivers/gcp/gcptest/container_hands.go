@@ -7,10 +7,17 @@ import (
 
 	"cloud.google.com/go/container/apiv1/containerpb"
 	"google.golang.org/protobuf/proto"
+
+	"recsysd.dev/recsysd/internal/drivers/gcp"
 )
 
 // EditCluster changes a cluster as somebody else would, by its short name. Everything that guards writes changes with it.
 func (s *Server) EditCluster(name string, edit func(*containerpb.Cluster)) {
+	s.editCluster(name, "UpdateCluster", "", edit)
+}
+
+// editCluster is EditCluster by a method of the service on something below the cluster; "" is the cluster itself.
+func (s *Server) editCluster(name, method, below string, edit func(*containerpb.Cluster)) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.settle(time.Now())
@@ -18,6 +25,7 @@ func (s *Server) EditCluster(name string, edit func(*containerpb.Cluster)) {
 		if path.Base(id) == name {
 			edit(c.pb)
 			s.touch(c.pb)
+			s.edited(gcp.Container, "google.container.v1.ClusterManager."+method, id+below, "")
 		}
 	}
 }

@@ -114,7 +114,7 @@ func (s *Server) authorizeHTTP(next http.Handler) http.Handler {
 			writeError(w, status.Error(codes.Unauthenticated, unauthenticated))
 			return
 		}
-		next.ServeHTTP(w, r)
+		next.ServeHTTP(w, r.WithContext(context.WithValue(r.Context(), agentKey{}, r.UserAgent())))
 	})
 }
 

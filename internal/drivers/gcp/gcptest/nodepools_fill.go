@@ -170,7 +170,7 @@ func checkAutoscaling(a *containerpb.NodePoolAutoscaling) error {
 
 // EditNodePool changes a pool as somebody else would, by the short names. Everything that guards writes changes with it.
 func (s *Server) EditNodePool(cluster, pool string, edit func(*containerpb.NodePool)) {
-	s.EditCluster(cluster, func(pb *containerpb.Cluster) {
+	s.editCluster(cluster, "UpdateNodePool", "/nodePools/"+pool, func(pb *containerpb.Cluster) {
 		for _, p := range pb.NodePools {
 			if p.Name == pool {
 				edit(p)

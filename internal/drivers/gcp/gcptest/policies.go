@@ -14,6 +14,8 @@ import (
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
 	"google.golang.org/protobuf/proto"
+
+	"recsysd.dev/recsysd/internal/drivers/gcp"
 )
 
 // newIAMPolicy is that of a thing that nobody was given access to. Google gives them all the same etag.
@@ -189,6 +191,7 @@ func (s *Server) EditRepositoryPolicy(name string, edit func(*iampb.Policy)) {
 		if path.Base(id) == name {
 			edit(r.iam())
 			s.touchPolicy(r.policy)
+			s.edited(gcp.ArtifactRegistry, "google.devtools.artifactregistry.v1.ArtifactRegistry.SetIamPolicy", id, "")
 		}
 	}
 }

@@ -63,6 +63,10 @@ type Server struct {
 	denied     map[string]bool             // permissions that the caller lacks: P on the project, BUCKET:P on a bucket
 	pool       bool                        // the project has a workload identity pool: since the first cluster runs, for ever
 
+	trail    []auditEntry  // the Admin Activity log, oldest first
+	hand     string        // who edits what is here behind the services; "": Hand
+	logDelay time.Duration // until an entry of the log can be read
+
 	vpc *vpc // Compute Engine
 
 	skus    map[string][]*cloudbilling.Sku // of the catalog, by service
@@ -117,6 +121,7 @@ func New(o Options) (*Server, error) {
 	s.serveSecrets()
 	s.serveAccounts(mux)
 	s.serveBilling(mux)
+	s.serveLogging(mux)
 	s.web = &http.Server{Handler: s.authorizeHTTP(mux), ReadHeaderTimeout: 10 * time.Second}
 
 	// Both return when Close is called; there is nobody to tell of an error before that.
@@ -152,6 +157,7 @@ func (s *Server) Endpoints() map[string]string {
 		gcp.SecretManager:    s.grpcAddr,
 		gcp.IAM:              "http://" + s.webAddr + "/iam/",
 		gcp.Billing:          "http://" + s.webAddr + "/billing/",
+		gcp.Logging:          "http://" + s.webAddr + "/logging/",
 	}
 }
 

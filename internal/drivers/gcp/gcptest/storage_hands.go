@@ -5,6 +5,8 @@ import (
 	"time"
 
 	storagev1 "google.golang.org/api/storage/v1"
+
+	"recsysd.dev/recsysd/internal/drivers/gcp"
 )
 
 // EditBucket changes a bucket as somebody else would; what guards writes changes with it.
@@ -14,6 +16,7 @@ func (s *Server) EditBucket(name string, edit func(*storagev1.Bucket)) {
 	if b, ok := s.buckets[name]; ok {
 		edit(b.raw)
 		b.touch()
+		s.edited(gcp.Storage, "storage.buckets.update", "projects/_/buckets/"+name, "")
 	}
 }
 
@@ -56,4 +59,5 @@ func (s *Server) RemoveBucket(name string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	delete(s.buckets, name)
+	s.edited(gcp.Storage, "storage.buckets.delete", "projects/_/buckets/"+name, "")
 }

@@ -10,6 +10,8 @@ import (
 	"strings"
 
 	storagev1 "google.golang.org/api/storage/v1"
+
+	"recsysd.dev/recsysd/internal/drivers/gcp"
 )
 
 // newPolicy is what a new bucket has: the project's owners, editors and viewers.
@@ -158,6 +160,7 @@ func (s *Server) EditPolicy(bucket string, edit func(*storagev1.Policy)) {
 		edit(b.policy)
 		b.policy.Bindings = normalBindings(b.policy.Bindings)
 		b.touch()
+		s.edited(gcp.Storage, "storage.setIamPermissions", "projects/_/buckets/"+bucket, "")
 	}
 }
 

@@ -1,0 +1,9 @@
+package nodepool
+
+import "recsysd.dev/recsysd/internal/drivers/gcp"
+
+// Trail implements gcp.Audited. Calls of the older form of the API, which know zones alone, stand there under zones.
+func (s Spec) Trail(string) gcp.Trail {
+	name := s.Location + "/clusters/" + s.Cluster + "/nodePools/" + s.Name
+	return gcp.Trail{Service: "container.googleapis.com", Names: []string{"projects/*/locations/" + name, "projects/*/zones/" + name}}
+}

@@ -106,3 +106,25 @@ func BenchmarkUsage(b *testing.B) {
 		}
 	}
 }
+
+// What a version of a live object is billed for is worked out once, and anew where what it depends on beside the object is another.
+func TestUsageOfAVersionIsWorkedOutOnce(t *testing.T) {
+	in := &Place{Region: "us-central1", Mode: Autopilot, Bursting: true}
+	o := liveOf(workload("Deployment", map[string]any{"replicas": int64(2)}), nil, Billing{Place: in})
+	first := o.Usage()
+	if len(first) != 3 || first[0].Quantity != resource.Count(1) {
+		t.Fatalf("2 pods of 500m: %+v", first)
+	}
+	later := Object{Manifest: o.Manifest, Billing: o.Billing, seen: &sighting{item: o.seen.item}} // as the next pass reports it
+	if n := testing.AllocsPerRun(100, func() { later.Usage() }); n != 0 {
+		t.Errorf("the next pass allocates %v times", n)
+	}
+	later.Billing.Place = &Place{Region: "europe-west4", Mode: Autopilot, Bursting: true}
+	if u := later.Usage(); u[0].Region != "europe-west4" {
+		t.Errorf("in another place it is the same: %+v", u)
+	}
+	grown := liveOf(workload("Deployment", map[string]any{"replicas": int64(4)}), nil, Billing{Place: in})
+	if u := grown.Usage(); u[0].Quantity != resource.Count(2) {
+		t.Errorf("another version is billed as the one before: %+v", u)
+	}
+}

@@ -54,11 +54,14 @@ func (g Google) Checks() []Check {
 	if len(g.Needs.Secrets) > 0 {
 		checks = append(checks, Check{"secrets", g.secrets})
 	}
-	if slices.ContainsFunc(g.Needs.Optional, func(p string) bool { return p != recordRight }) && !g.Observe {
+	if !g.Observe && slices.ContainsFunc(g.Needs.Optional, func(p string) bool { return !asideFromLeftovers(p) }) {
 		checks = append(checks, Check{"leftovers", g.leftovers})
 	}
 	if slices.Contains(g.Needs.Optional, recordRight) {
 		checks = append(checks, Check{"audit logs", g.record})
+	}
+	if slices.Contains(g.Needs.Optional, sizesRight) {
+		checks = append(checks, Check{"bucket sizes", g.sizes})
 	}
 	return append(checks, Check{"quota", g.quota})
 }

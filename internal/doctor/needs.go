@@ -59,6 +59,7 @@ var demands = map[string]demand{
 		services: []string{"storage.googleapis.com"},
 		read:     []string{"storage.buckets.get", "storage.buckets.getIamPolicy", "storage.buckets.list"},
 		write:    []string{"storage.buckets.create", "storage.buckets.delete", "storage.buckets.setIamPolicy", "storage.buckets.update"},
+		optional: []string{sizesRight},
 	},
 	"registry": {
 		services: []string{"artifactregistry.googleapis.com"},

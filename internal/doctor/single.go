@@ -17,9 +17,14 @@ import (
 
 // These checks are of rights that stand on single things and not on the project.
 
+// asideFromLeftovers are the rights to look at other things that are only told, which have checks of their own.
+func asideFromLeftovers(permission string) bool {
+	return permission == quotaRight || permission == recordRight || permission == sizesRight
+}
+
 // leftovers asks for what is only told: without it nothing is wrong.
 func (g Google) leftovers(ctx context.Context) Finding {
-	f := g.rights(ctx, slices.DeleteFunc(slices.Clone(g.Needs.Optional), func(p string) bool { return p == quotaRight || p == recordRight }))
+	f := g.rights(ctx, slices.DeleteFunc(slices.Clone(g.Needs.Optional), asideFromLeftovers))
 	if f.Outcome == Fail {
 		f.Outcome, f.Detail = Skip, "what a deleted cluster leaves behind will not be told; "+f.Detail
 	}
@@ -31,6 +36,18 @@ func (g Google) record(ctx context.Context) Finding {
 	f := g.rights(ctx, []string{recordRight})
 	if f.Outcome == Fail {
 		f.Outcome, f.Detail = Skip, "drift in Google Cloud will be told without who has made it; "+f.Detail
+	}
+	return f
+}
+
+// sizesRight lets the sizes of buckets be read. Whoever lacks it has them priced by what the stack file expects.
+const sizesRight = "monitoring.timeSeries.list"
+
+// sizes asks whether live prices of buckets can be made of what is stored.
+func (g Google) sizes(ctx context.Context) Finding {
+	f := g.rights(ctx, []string{sizesRight})
+	if f.Outcome == Fail {
+		f.Outcome, f.Detail = Skip, "buckets are priced by their estimate, not by what is stored; "+f.Detail
 	}
 	return f
 }

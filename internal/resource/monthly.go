@@ -24,21 +24,24 @@ func (o Observation) Monthly(said []Usage) []Usage {
 }
 
 // Measured are usages with what was measured in place of what the stack file only expects: no change of settings changes how much is
-// stored.
+// stored, and what is stored in several classes stays in them.
 func Measured(usages, live []Usage) []Usage {
-	usages = slices.Clone(usages)
-	for i := range usages {
-		u := &usages[i]
-		if !u.Estimated && u.Unknown == "" {
-			continue
-		}
-		j := slices.IndexFunc(live, func(l Usage) bool { return l.Component == u.Component })
-		if j >= 0 && !live[j].Estimated && live[j].Unknown == "" {
-			u.Quantity, u.Estimated = live[j].Quantity, false
-			if u.Unknown != "" {
-				u.Price, u.Region, u.Unknown = live[j].Price, live[j].Region, ""
+	all := make([]Usage, 0, len(usages))
+	for _, u := range usages {
+		known := false
+		for _, l := range live {
+			if !u.Estimated && u.Unknown == "" || l.Component != u.Component || l.Estimated || l.Unknown != "" {
+				continue
 			}
+			if u.Unknown == "" {
+				l.Region = u.Region // where it is wanted
+			}
+			l.Least, l.Most, l.Asleep = u.Least, u.Most, u.Asleep
+			all, known = append(all, l), true
+		}
+		if !known {
+			all = append(all, u)
 		}
 	}
-	return usages
+	return all
 }

@@ -24,6 +24,7 @@ type Driver struct {
 	stack, project string
 	client         *storage.Client
 	who            *gcp.Principals
+	sizes          *sizes
 	emptyFor       time.Duration
 
 	mu       sync.Mutex
@@ -47,14 +48,21 @@ func New(ctx context.Context, c gcp.Config, stack string, who *gcp.Principals) (
 		storage.WithMaxAttempts(3), storage.WithBackoff(gax.Backoff{Initial: 200 * time.Millisecond, Max: time.Second}),
 		storage.WithErrorFunc(func(err error) bool { return !errors.Is(err, context.DeadlineExceeded) && storage.ShouldRetry(err) }),
 	)
-	return &Driver{stack: stack, project: c.Project, client: client, who: who, emptyFor: emptyFor, emptying: map[string]int{}}, nil
+	sizes, err := newSizes(ctx, c)
+	if err != nil {
+		return nil, errors.Join(err, client.Close())
+	}
+	return &Driver{stack: stack, project: c.Project, client: client, who: who, sizes: sizes, emptyFor: emptyFor, emptying: map[string]int{}}, nil
 }
 
-// Close lets go of the connections.
-func (d *Driver) Close() error { return d.client.Close() }
+// Close lets go of the connections, and ends the question that may be under way.
+func (d *Driver) Close() error {
+	d.sizes.close()
+	return d.client.Close()
+}
 
 // Observe costs one list of the project's buckets and, per wanted bucket, one read of its access policy. What the list lacks
-// is read by name.
+// is read by name. How much is stored is asked of Cloud Monitoring beside it, once an hour.
 func (d *Driver) Observe(ctx context.Context, want []Spec, list bool) (resource.Seen[Spec], error) {
 	var seen resource.Seen[Spec]
 	listed := map[string]*storage.BucketAttrs{}
@@ -89,8 +97,28 @@ func (d *Driver) Observe(ctx context.Context, want []Spec, list bool) (resource.
 			seen.Live = append(seen.Live, d.live(attrs)) // unwanted; its grants go with it
 		}
 	}
+	if notice := d.measure(seen.Live, want); notice != "" {
+		seen.Notices = append(seen.Notices, notice)
+	}
 	slices.SortFunc(seen.Live, func(a, b resource.Live[Spec]) int { return strings.Compare(a.Spec.Name, b.Spec.Name) })
 	return seen, nil
+}
+
+// measure puts what is known of their sizes into live buckets, and has them looked at if it is time to.
+func (d *Driver) measure(live []resource.Live[Spec], want []Spec) (notice string) {
+	var names []string
+	for i := range live {
+		s := &live[i].Spec
+		if live[i].State == resource.Unknown || s.Project != "" {
+			continue
+		}
+		names = append(names, s.Name)
+		s.stored = &stored{bytes: d.sizes.of(s.Name)}
+		if j := slices.IndexFunc(want, func(w Spec) bool { return w.Name == s.Name }); j >= 0 {
+			s.stored.estimate = want[j].Estimate
+		}
+	}
+	return d.sizes.look(names)
 }
 
 // list is all buckets of the project. Each carries the project's number, which is remembered.

@@ -37,7 +37,8 @@ type Spec struct {
 	// Project is the number of the project that has the bucket where that is not the stack's own; never wanted.
 	Project string `yaml:"-" json:",omitempty"`
 
-	seen seen // of a live one
+	seen   seen    // of a live one
+	stored *stored // in a live one; only prices are made from it
 }
 
 // seen is what tells a live bucket from the same one a moment later; writes are refused by Google if it has moved on.

@@ -71,6 +71,7 @@ type Server struct {
 
 	skus    map[string][]*cloudbilling.Sku // of the catalog, by service
 	skuPage int                            // SKUs in an answer at most; 0: Google's own bound
+	samples []sample                       // of Cloud Monitoring
 	apiKey  string                         // that the catalog asks for
 }
 
@@ -122,6 +123,7 @@ func New(o Options) (*Server, error) {
 	s.serveAccounts(mux)
 	s.serveBilling(mux)
 	s.serveLogging(mux)
+	s.serveMonitoring(mux)
 	s.web = &http.Server{Handler: s.authorizeHTTP(mux), ReadHeaderTimeout: 10 * time.Second}
 
 	// Both return when Close is called; there is nobody to tell of an error before that.
@@ -158,6 +160,7 @@ func (s *Server) Endpoints() map[string]string {
 		gcp.IAM:              "http://" + s.webAddr + "/iam/",
 		gcp.Billing:          "http://" + s.webAddr + "/billing/",
 		gcp.Logging:          "http://" + s.webAddr + "/logging/",
+		gcp.Monitoring:       "http://" + s.webAddr + "/monitoring/",
 	}
 }
 

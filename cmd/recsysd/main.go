@@ -32,11 +32,11 @@ func main() {
 // Exit codes.
 const (
 	exitWell    = 0
-	exitDiffers = 1 // of plan: something is to be done
+	exitDiffers = 1 // of plan: something is to be done; of prices refresh --check: a price differs
 	exitError   = 2
 )
 
-// errDiffers ends plan with exitDiffers, without a word.
+// errDiffers ends a command with exitDiffers, without a word.
 var errDiffers = errors.New("there are differences")
 
 // run is the whole program. It returns the exit code; errors have been written to stderr, one line each.
@@ -58,14 +58,8 @@ func (p *program) execute(ctx context.Context, args []string) int {
 		return exitWell
 	case errors.Is(err, errDiffers):
 		return exitDiffers
-	case errors.Is(err, errStale):
-		return exitStale
 	}
 	fmt.Fprintln(p.err, strings.TrimSpace(err.Error()))
-	var own *failure
-	if errors.As(err, &own) {
-		return own.code
-	}
 	return exitError
 }
 

@@ -44,42 +44,19 @@ book up at its next reload.
 The catalog needs no role: an API key, or any credentials of a project in which cloudbilling.googleapis.com is enabled. Endpoints and the
 access token's file are taken from the configuration, if there is one.
 
-With --check nothing is written, and the exit status is that of terraform plan -detailed-exitcode: 0 all prices are the catalog's, 2 some
-differ, 1 an error.`,
+With --check nothing is written, and the exit status is as plan's: 0 all prices are the catalog's, 1 some differ, 2 an error.`,
 	}
 	c.Flags().StringVar(&p.configFile, "config", defaultConfig, "the daemon's configuration; none is needed with --to")
 	p.formatFlag(c)
 	c.Flags().StringVar(&r.to, "to", "", "write the book to this file; - prints it")
 	c.Flags().StringVar(&r.key, "api-key-file", "", "a file that holds an API key, in place of the default credentials")
 	c.Flags().StringSliceVar(&r.regions, "region", nil, "add the prices of a region that the book lacks, such as europe-west4; may be repeated")
-	c.Flags().BoolVar(&r.check, "check", false, "write nothing; exit status 2 if a price differs from the catalog's")
+	c.Flags().BoolVar(&r.check, "check", false, "write nothing; exit status 1 if a price differs from the catalog's")
 	c.RunE = func(c *cobra.Command, _ []string) error {
-		err := p.refresh(c.Context(), r, c.Flags().Changed("config"))
-		if r.check && err != nil && !errors.Is(err, errStale) {
-			return &failure{err, exitCheckFailed}
-		}
-		return err
+		return p.refresh(c.Context(), r, c.Flags().Changed("config"))
 	}
 	return c
 }
-
-// Of prices refresh --check alone, which is like terraform plan -detailed-exitcode.
-const (
-	exitCheckFailed = 1
-	exitStale       = 2
-)
-
-// errStale ends prices refresh --check without a word.
-var errStale = errors.New("prices differ from the catalog's")
-
-// failure is an error with an exit code of its own.
-type failure struct {
-	error
-	code int
-}
-
-// Unwrap gives the error.
-func (f *failure) Unwrap() error { return f.error }
 
 func (p *program) refresh(ctx context.Context, r refreshing, named bool) error {
 	c, from, file, err := r.target(p.configFile, named)
@@ -108,7 +85,7 @@ func (p *program) refresh(ctx context.Context, r refreshing, named bool) error {
 		return err
 	}
 	if r.check && len(fresh.Changed) > 0 {
-		return errStale
+		return errDiffers
 	}
 	return nil
 }

@@ -33,7 +33,7 @@ func TestPricesRefresh(t *testing.T) {
 		return out, errs
 	}
 
-	out, _ := refresh(exitStale, "--check")
+	out, _ := refresh(exitDiffers, "--check")
 	if !strings.Contains(out, "0.049 -> 0.051") || exists(book) {
 		t.Errorf("--check says what differs, and writes nothing:\n%s", out)
 	}
@@ -94,7 +94,7 @@ func TestARefreshThatFailsChangesNothing(t *testing.T) {
 	write(own)
 	s.Forbid("billing")
 	fails("no right", "cloudbilling.services.skus.list: PermissionDenied")
-	if code, _, _ := invoke(t, "prices", "refresh", "--config", config, "--check"); code != exitCheckFailed {
+	if code, _, _ := invoke(t, "prices", "refresh", "--config", config, "--check"); code != exitError {
 		t.Errorf("an error is not a difference: exit status %d", code)
 	}
 	s.Heal()

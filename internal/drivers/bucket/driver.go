@@ -97,28 +97,31 @@ func (d *Driver) Observe(ctx context.Context, want []Spec, list bool) (resource.
 			seen.Live = append(seen.Live, d.live(attrs)) // unwanted; its grants go with it
 		}
 	}
-	if notice := d.measure(seen.Live, want); notice != "" {
+	if notice := d.measure(seen.Live, want, list && seen.Unlisted == nil); notice != "" {
 		seen.Notices = append(seen.Notices, notice)
 	}
 	slices.SortFunc(seen.Live, func(a, b resource.Live[Spec]) int { return strings.Compare(a.Spec.Name, b.Spec.Name) })
 	return seen, nil
 }
 
-// measure puts what is known of their sizes into live buckets, and has them looked at if it is time to.
-func (d *Driver) measure(live []resource.Live[Spec], want []Spec) (notice string) {
+// measure puts what is known of their sizes into live buckets, and has them looked at if it is time to. whole: these are all that there are.
+func (d *Driver) measure(live []resource.Live[Spec], want []Spec, whole bool) (notice string) {
 	var names []string
 	for i := range live {
 		s := &live[i].Spec
-		if live[i].State == resource.Unknown || s.Project != "" {
+		if s.Project != "" {
 			continue
 		}
 		names = append(names, s.Name)
+		if live[i].State == resource.Unknown {
+			continue
+		}
 		s.stored = &stored{bytes: d.sizes.of(s.Name)}
 		if j := slices.IndexFunc(want, func(w Spec) bool { return w.Name == s.Name }); j >= 0 {
 			s.stored.estimate = want[j].Estimate
 		}
 	}
-	return d.sizes.look(names)
+	return d.sizes.look(names, whole)
 }
 
 // list is all buckets of the project. Each carries the project's number, which is remembered.

@@ -17,5 +17,12 @@ func SizesForTest(ctx context.Context, asked func()) (look func()) {
 		asked()
 		return nil, nil
 	}}
-	return func() { s.look([]string{"acme-a"}) }
+	return func() { s.look([]string{"acme-a"}, true) }
+}
+
+// SizesDue makes it time for the next question.
+func (d *Driver) SizesDue() {
+	d.sizes.mu.Lock()
+	defer d.sizes.mu.Unlock()
+	d.sizes.next = time.Time{}
 }

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"fmt"
+	"maps"
 	"math"
 	"slices"
 	"strings"
@@ -46,6 +47,7 @@ type sizes struct {
 	asking  sync.WaitGroup
 
 	mu    sync.Mutex
+	names map[string]bool             // of the buckets to ask about
 	known map[string]map[string]int64 // bytes by bucket and class
 	fault string                      // why the last question had no answer
 	next  time.Time                   // when it is worth asking
@@ -71,14 +73,21 @@ func (s *sizes) close() {
 	s.asking.Wait()
 }
 
-// look asks for the sizes of these buckets if it is time to, and does not wait for the answer. The notice says what stood in the way of
-// the last one.
-func (s *sizes) look(buckets []string) (notice string) {
+// look asks for the sizes of the stack's buckets if it is time to, and does not wait for the answer. A look at some of them, as after a
+// step, asks about all that are known of: the answer is all that there is for an hour. The notice says what stood in the way of the last one.
+func (s *sizes) look(buckets []string, whole bool) (notice string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if now := time.Now(); len(buckets) > 0 && !now.Before(s.next) && s.ctx.Err() == nil {
+	if whole || s.names == nil {
+		s.names = map[string]bool{}
+	}
+	for _, b := range buckets {
+		s.names[b] = true
+	}
+	if now := time.Now(); len(s.names) > 0 && !now.Before(s.next) && s.ctx.Err() == nil {
 		s.next = now.Add(sizesEvery)
-		s.asking.Go(func() { s.take(s.answer(buckets, now)) })
+		all := slices.Sorted(maps.Keys(s.names))
+		s.asking.Go(func() { s.take(s.answer(all, now)) })
 	}
 	return s.fault
 }
@@ -138,7 +147,7 @@ func (s *sizes) ask(buckets []string, now time.Time) (map[string]map[string]int6
 // sizesFilter names the buckets, as long as that is not too long.
 func sizesFilter(buckets []string) string {
 	all := fmt.Sprintf(`metric.type="%s" AND resource.type="gcs_bucket"`, storedBytes)
-	some := all + fmt.Sprintf(` AND resource.label.bucket_name=one_of("%s")`, strings.Join(slices.Sorted(slices.Values(buckets)), `","`))
+	some := all + fmt.Sprintf(` AND resource.label.bucket_name=one_of("%s")`, strings.Join(buckets, `","`))
 	if len(some) > longestFilter {
 		return all
 	}

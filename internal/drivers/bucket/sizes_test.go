@@ -96,6 +96,34 @@ func TestLiveSizes(t *testing.T) {
 	}
 }
 
+// When a look at one bucket alone, as after a step, falls due, the others do not lose their size for an hour; one that is gone is not asked
+// about for ever.
+func TestSizesAtALookAtOneBucket(t *testing.T) {
+	a, b := named("acme-a", ""), named("acme-b", "")
+	s, d := inCloud(t, a, b)
+	s.Measure("acme-a", "STANDARD", "live-object", time.Minute, gib)
+	s.Measure("acme-b", "STANDARD", "live-object", time.Minute, 2*gib)
+	billed(t, d, a, b)
+	d.Measured()
+	d.SizesDue()
+	see(t, d, a)
+	d.Measured()
+	want := "acme-a: gcs.storage.standard us-central1 1 \nacme-b: gcs.storage.standard us-central1 2 \n"
+	if lines, _ := billed(t, d, a, b); lines != want || s.Count(question) != 2 {
+		t.Errorf("%d questions:\n%s", s.Count(question), lines)
+	}
+	for _, gone := range []string{"acme-a", "acme-b"} {
+		s.RemoveBucket(gone)
+	}
+	billed(t, d)
+	d.SizesDue()
+	billed(t, d)
+	d.Measured()
+	if n := s.Count(question); n != 2 {
+		t.Errorf("%d questions, the last about what is gone", n)
+	}
+}
+
 // Whatever the trouble is, the pass goes on, the price is the estimate's, and it is told once what is missing.
 func TestSizesThatCannotBeRead(t *testing.T) {
 	for _, c := range []struct {

@@ -51,11 +51,9 @@ func NewAuditLog(ctx context.Context, c Config) (*AuditLog, error) {
 	if named {
 		l.agent = agent + "/"
 	}
-	switch e := c.Endpoints[Logging]; {
+	switch e := c.base(Logging); {
 	case e == "" && c.Insecure:
 		return l, nil // the others are emulators: Google knows nothing of them
-	case e != "" && !c.REST(Logging):
-		return nil, fmt.Errorf("%s: endpoint %q is not a URL", Logging, e)
 	case e != "":
 		l.url = strings.TrimSuffix(e, "/") + "/v2/entries:list"
 	}

@@ -44,7 +44,8 @@ const (
 // Config says how Google's services are reached, and as whom. The zero value is Google itself with the default credentials.
 type Config struct {
 	Project string
-	// Endpoints replaces a service's address: host:port is gRPC, an http or https URL is REST.
+	// Endpoints replaces a service's address: host:port is gRPC, an http or https URL is REST. Of Logging, Monitoring and Billing, which
+	// are spoken to over REST alone, host:port is the host of that.
 	Endpoints map[string]string
 	// Insecure allows plain text to the addresses in Endpoints that are on the loopback interface. Others are refused.
 	Insecure bool
@@ -119,10 +120,22 @@ func (c Config) HTTP(ctx context.Context, service string) ([]option.ClientOption
 		return nil, err
 	}
 	opts := []option.ClientOption{option.WithHTTPClient(client)}
-	if e := c.Endpoints[service]; e != "" {
+	if e := c.base(service); e != "" {
 		opts = append(opts, option.WithEndpoint(e))
 	}
 	return opts, nil
+}
+
+// base is the URL that a service's REST client begins its requests with; "": Google's own.
+func (c Config) base(service string) string {
+	e := c.Endpoints[service]
+	switch {
+	case e == "" || c.REST(service) || service != Logging && service != Monitoring && service != Billing:
+		return e
+	case c.Insecure:
+		return "http://" + e + "/"
+	}
+	return "https://" + e + "/"
 }
 
 // client is what service's REST client sends with.

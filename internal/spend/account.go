@@ -17,6 +17,7 @@ type Account struct {
 	now     Reckoning
 	ledger  ledger
 	rates   rates
+	guessed bool // some rate is of what could not be seen, and may be gone by the next look
 	budget  *resource.Budget
 	warned  warned
 	told    []string // by the clock, not handed out yet
@@ -51,8 +52,10 @@ func (a *Account) Pass(book *cost.Book, p reconcile.Pass) (news []string) {
 	looked := p.Err == nil || len(p.Seen) > 0 // else there is nothing to learn from it
 	if book != nil && looked {
 		a.budget = p.Budget
-		if a.now.take(book, &p) {
-			a.turn(a.rates.after(&a.now, &p))
+		if a.now.take(book, &p) || a.guessed {
+			var next rates
+			next, a.guessed = a.rates.after(&a.now, &p)
+			a.turn(next)
 		}
 	}
 	if said := a.warn(); said != "" {

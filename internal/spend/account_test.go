@@ -90,6 +90,23 @@ func TestWhatCannotBeSeenKeepsItsRate(t *testing.T) {
 	}
 }
 
+func TestWhatCouldNotBeListedAndIsGoneByTheNextLookCostsNothingMore(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) { // before 8 o'clock, when the stack is read again and all is reckoned anew
+		w := newWorld(t, thing{Name: "api", CPU: 2}, thing{Name: "web", CPU: 1})
+		r := w.pass()
+		time.Sleep(2 * time.Hour)
+		w.things, w.commit = w.things[1:], w.commit+"1"
+		w.blind(sim.List, "")
+		r.Pass(t.Context(), reconcile.Kick{})
+		time.Sleep(2 * time.Hour)
+		w.spent("api may still be there", "1.20")
+		w.cloud.SetFault(nil)
+		r.Pass(t.Context(), reconcile.Kick{}) // finds api and removes it: afterwards all is as the pass before saw it
+		time.Sleep(2 * time.Hour)
+		w.spent("api is gone", "1.40")
+	})
+}
+
 func TestWhatIsGoneCostsNothingMore(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t, thing{Name: "api", CPU: 2}, thing{Name: "web", CPU: 1})

@@ -26,9 +26,9 @@ func (rs rates) sum() (all rate) {
 }
 
 // after are the rates when p has been reckoned as r. What p could not see keeps the rate that it had: what nobody could look at has not
-// become free.
-func (rs rates) after(r *Reckoning, p *reconcile.Pass) rates {
-	next := rates{}
+// become free. guessed reports whether there is any such.
+func (rs rates) after(r *Reckoning, p *reconcile.Pass) (next rates, guessed bool) {
+	next = rates{}
 	full, now := months(r.Desired), months(r.Live)
 	seen := map[resource.Ref]bool{}
 	for i := range r.seen {
@@ -47,10 +47,10 @@ func (rs rates) after(r *Reckoning, p *reconcile.Pass) rates {
 	}
 	for ref, was := range rs {
 		if !seen[ref] && !slices.Contains(r.foreign, ref) && (r.unread(ref) || p.Missed(ref)) {
-			next[ref] = was
+			next[ref], guessed = was, true
 		}
 	}
-	return next
+	return next, guessed
 }
 
 // unread reports whether the resource is there, and could not be read.

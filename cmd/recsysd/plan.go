@@ -73,7 +73,8 @@ func (p *program) planned(ctx context.Context, file, cloud, environment string) 
 	o := &once{}
 	o.Stack, o.Source, o.Settings = s.Name, source, settings(s)
 	o.Kinds = drivers.Simulated(&sim.Cloud{}, s.Name, s.Project)
-	o.Afford = (&purse{book: sync.OnceValues(cost.Embedded)}).afford
+	o.book = sync.OnceValues(cost.Embedded)
+	o.Afford = (&purse{book: o.book}).afford
 	o.Load = loader(stackReader(s, source.Name(), true, outside{}), func(string) {}, func(*desired.Stack) {})
 	return o, nil
 }
@@ -83,7 +84,7 @@ func (p *program) showPlan(ctx context.Context, o *once, pass reconcile.Pass) er
 	if pass.Err != nil || pass.StackErr != nil {
 		return errors.Join(pass.StackErr, pass.Err)
 	}
-	book, err := priceBook(o.prices)
+	book, err := o.book()
 	if err != nil {
 		return err
 	}

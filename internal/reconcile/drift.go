@@ -23,12 +23,9 @@ var gone = []resource.Change{{Field: GoneField, Want: "present", Have: "absent"}
 
 // missed notes on every creation of what was there before that somebody has removed it.
 func (r *Reconciler) missed(p *Pass) {
-	hashes := map[resource.Ref]string{}
-	for _, w := range p.Want {
-		hashes[w.Ref] = w.Hash
-	}
+	specs := hashes(p.Want)
 	for i, s := range p.Plan.Steps {
-		if was, known := r.Memory.InSync[s.Ref]; known && specOf(was) == hashes[s.Ref] && (s.Verb == plan.Create || s.Held == plan.Create) {
+		if was, known := r.Memory.InSync[s.Ref]; known && specOf(was) == specs[s.Ref] && (s.Verb == plan.Create || s.Held == plan.Create) {
 			p.Plan.Steps[i].Drift = gone
 		}
 	}

@@ -20,9 +20,27 @@ type Fight struct {
 	Field string    `json:"field"`
 	Want  string    `json:"want"`
 	Have  string    `json:"have"`
-	Rival string    `json:"rival"` // the field manager that set it last; "": not known
-	Since time.Time `json:"since"` // left alone since
-	Moved time.Time `json:"moved"` // when it was last seen to change
+	Rival string    `json:"rival"`          // the field manager that set it last; "": not known
+	Since time.Time `json:"since"`          // left alone since
+	Moved time.Time `json:"moved"`          // when it was last seen to change
+	Spec  string    `json:"spec,omitempty"` // hash of the spec that asks for Want, where Want is not the value itself
+}
+
+// asks is what c asks for: where its text is not the value itself, another spec may ask for another value by the same text.
+func asks(c resource.Change, spec string) demand {
+	if c.Veiled {
+		return demand{c.Want, spec}
+	}
+	return demand{want: c.Want}
+}
+
+type demand struct{ want, spec string }
+
+func (f Fight) asks() demand { return demand{f.Want, f.Spec} }
+
+// moved reports whether somebody has set the field since. Of a value that is not shown only the time can tell.
+func (f Fight) moved(c resource.Change) bool {
+	return c.Have != f.Have || c.Veiled && c.At.After(f.Moved)
 }
 
 // Equal reports whether two fights are the same and stand the same.
@@ -44,7 +62,7 @@ type effortOn struct {
 }
 
 type effort struct {
-	want    string // to put back anything else is another effort
+	asks    demand // to put back anything else is another effort
 	at      []time.Time
 	written bool // and not yet seen as it should be
 }
@@ -52,6 +70,7 @@ type effort struct {
 // wrote notes what the pass has written. It counts once it is seen as it should be: what a provider takes its time for, or takes in parts,
 // is no fight.
 func (e efforts) wrote(p *Pass) {
+	var specs map[resource.Ref]string
 	for i, res := range p.Results {
 		if res.Verb != plan.Update || res.Outcome != plan.OK {
 			continue
@@ -60,9 +79,12 @@ func (e efforts) wrote(p *Pass) {
 			if c.Mark {
 				continue
 			}
-			on := effortOn{res.Ref, c.Field}
-			if e[on] == nil || e[on].want != c.Want {
-				e[on] = &effort{want: c.Want}
+			if specs == nil {
+				specs = hashes(p.Want)
+			}
+			on, asked := effortOn{res.Ref, c.Field}, asks(c, specs[res.Ref])
+			if e[on] == nil || e[on].asks != asked {
+				e[on] = &effort{asks: asked}
 			}
 			e[on].written = true
 		}
@@ -92,15 +114,15 @@ func (e efforts) look(seen []resource.Observation, now time.Time) {
 	}
 }
 
-// enough reports whether c was put back as often as it is worth it.
-func (e efforts) enough(ref resource.Ref, c resource.Change) bool {
-	t := e[effortOn{ref, c.Field}]
-	return t != nil && t.want == c.Want && len(t.at) >= fightAfter
+// enough reports whether what is asked of a field was put back as often as it is worth it.
+func (e efforts) enough(on effortOn, asked demand) bool {
+	t := e[on]
+	return t != nil && t.asks == asked && len(t.at) >= fightAfter
 }
 
 // again allows one more try at what was fought over.
 func (e efforts) again(ref resource.Ref, f Fight, now time.Time) {
-	e[effortOn{ref, f.Field}] = &effort{want: f.Want, at: slices.Repeat([]time.Time{now}, fightAfter-1)}
+	e[effortOn{ref, f.Field}] = &effort{asks: f.asks(), at: slices.Repeat([]time.Time{now}, fightAfter-1)}
 }
 
 // fight finds what is fought over as things stand before a plan. A person who asks for a pass lets everything be tried anew.
@@ -110,18 +132,16 @@ func (r *Reconciler) fight(p *Pass, anew bool) {
 		clear(r.Memory.Fights)
 		clear(r.efforts)
 	}
-	wanted := map[resource.Ref]bool{}
-	for _, w := range p.Want {
-		wanted[w.Ref] = true
-	}
-	maps.DeleteFunc(r.Memory.Fights, func(ref resource.Ref, _ []Fight) bool { return !wanted[ref] })
+	specs := hashes(p.Want)
+	maps.DeleteFunc(r.Memory.Fights, func(ref resource.Ref, _ []Fight) bool { _, wanted := specs[ref]; return !wanted })
 	r.efforts.look(p.Seen, now)
 	for _, o := range p.Seen {
-		if o.State == resource.Unknown || !wanted[o.Ref] {
+		spec, wanted := specs[o.Ref]
+		if o.State == resource.Unknown || !wanted {
 			continue
 		}
 		before := r.Memory.Fights[o.Ref]
-		after := r.efforts.rounds(o, before, now)
+		after := r.efforts.rounds(o, spec, before, now)
 		if len(after) == 0 {
 			delete(r.Memory.Fights, o.Ref)
 			continue
@@ -134,20 +154,21 @@ func (r *Reconciler) fight(p *Pass, anew bool) {
 	p.fights = maps.Clone(r.Memory.Fights)
 }
 
-// rounds are the fights over one resource: those that last, and those that begin.
-func (e efforts) rounds(o resource.Observation, before []Fight, now time.Time) []Fight {
+// rounds are the fights over one resource: those that last, and those that begin. spec is the hash of what it should be.
+func (e efforts) rounds(o resource.Observation, spec string, before []Fight, now time.Time) []Fight {
 	var after []Fight
 	for _, c := range o.Diff {
+		asked := asks(c, spec)
 		i := slices.IndexFunc(before, func(f Fight) bool { return f.Field == c.Field })
 		switch {
 		case c.Mark:
-		case i < 0 && e.enough(o.Ref, c):
-			after = append(after, Fight{Field: c.Field, Want: c.Want, Have: c.Have, Rival: c.Manager, Since: now, Moved: now})
+		case i < 0 && e.enough(effortOn{o.Ref, c.Field}, asked):
+			after = append(after, Fight{Field: c.Field, Want: c.Want, Have: c.Have, Rival: c.Manager, Since: now, Moved: now, Spec: asked.spec})
 		case i < 0:
-		case before[i].Want != c.Want: // a commit asks for something else
+		case before[i].asks() != asked: // a commit asks for something else
 		default:
 			f := before[i]
-			if c.Have != f.Have {
+			if f.moved(c) {
 				f.Have, f.Rival, f.Moved = c.Have, c.Manager, now
 			}
 			if now.Sub(f.Moved) >= fightSpan {
@@ -163,6 +184,15 @@ func (e efforts) rounds(o resource.Observation, before []Fight, now time.Time) [
 		}
 	}
 	return after
+}
+
+// hashes are those of what is wanted.
+func hashes(want []resource.Resource) map[resource.Ref]string {
+	all := make(map[resource.Ref]string, len(want))
+	for _, w := range want {
+		all[w.Ref] = w.Hash
+	}
+	return all
 }
 
 // rivals is who fights for what.

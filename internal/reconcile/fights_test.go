@@ -144,3 +144,54 @@ func TestFights(t *testing.T) {
 		}
 	})
 }
+
+// A value that is not shown, as a Secret's, looks like any other: that it is another one is told by who asks for it and by when it was set.
+func TestFightOverWhatIsNotShown(t *testing.T) {
+	set := func(w *world, to int) {
+		w.edit("a", func(p pod) pod { p.Size, p.Set = to, time.Now(); return p })
+	}
+	rounds := func(w *world, n int) (wrote int) {
+		for range n {
+			time.Sleep(5 * time.Second)
+			set(w, 9)
+			if result(w.pass(), aPod("a")).Outcome == plan.OK {
+				wrote++
+			}
+		}
+		return wrote
+	}
+	in("a commit of another value begins anew, though it looks the same", t, func(t *testing.T) {
+		w := begin(t, resource.Of(pod{Name: "a", Sealed: true}))
+		w.settle()
+		if n := rounds(w, 10); n != 3 {
+			t.Fatalf("put back %d times", n)
+		}
+		w.start(w.memory)
+		if n := rounds(w, 5); n != 0 {
+			t.Errorf("put back %d times after a restart", n)
+		}
+		w.git.push(resource.Of(pod{Name: "a", Sealed: true, Size: 2}))
+		if r := result(w.pass(), aPod("a")); r.Outcome != plan.OK {
+			t.Errorf("the commit's own value is held for the fight over the one before: %+v", r)
+		}
+		if n := rounds(w, 5); n != 2 {
+			t.Errorf("put back %d times after the commit's own write", n)
+		}
+	})
+	in("a rival that goes on is left alone for as long; one that has stopped is not", t, func(t *testing.T) {
+		w := begin(t, resource.Of(pod{Name: "a", Sealed: true}))
+		w.settle()
+		rounds(w, 4)
+		for n := range 12 {
+			time.Sleep(5 * time.Minute)
+			set(w, 100+n)
+			if r := result(w.pass(), aPod("a")); r.Outcome == plan.OK {
+				t.Errorf("put back after %d minutes, while the rival goes on", 5*(n+1))
+			}
+		}
+		time.Sleep(11 * time.Minute)
+		if r := result(w.pass(), aPod("a")); r.Outcome != plan.OK {
+			t.Errorf("the rival has stopped, and it is not put back: %+v", r)
+		}
+	})
+}

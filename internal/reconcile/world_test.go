@@ -33,6 +33,9 @@ type (
 		In   string        // a house
 		On   string        // a pod
 		Form resource.Rest `json:"-"`
+
+		Sealed bool      // its size is not shown
+		Set    time.Time `json:"-"` // when somebody set it
 	}
 )
 
@@ -65,7 +68,13 @@ func (p pod) Diff(live pod) []resource.Change {
 	if p.Form.Asleep != live.Form.Asleep {
 		d = append(d, resource.Change{Field: "asleep", Want: fmt.Sprint(p.Form.Asleep), Have: fmt.Sprint(live.Form.Asleep)})
 	}
-	return append(d, size(p.Size, live.Size)...)
+	sized := size(p.Size, live.Size)
+	for i := range sized {
+		if p.Sealed {
+			sized[i].Want, sized[i].Have, sized[i].Veiled, sized[i].At = "(size)", "(another size)", true, live.Set
+		}
+	}
+	return append(d, sized...)
 }
 
 func (h house) Usage() []resource.Usage { return nil }
@@ -176,11 +185,15 @@ func (w *world) fail(op sim.Op, ref resource.Ref, err error) {
 // resize is a foreign hand on a pod.
 func (w *world) resize(name string, to int) {
 	w.t.Helper()
-	err := w.cloud.Edit(aPod(name), func(s any) any {
-		p := s.(pod)
+	w.edit(name, func(p pod) pod {
 		p.Size = to
 		return p
 	})
+}
+
+func (w *world) edit(name string, hand func(pod) pod) {
+	w.t.Helper()
+	err := w.cloud.Edit(aPod(name), func(s any) any { return hand(s.(pod)) })
 	if err != nil {
 		w.t.Fatal(err)
 	}

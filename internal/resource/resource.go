@@ -93,6 +93,7 @@ type Change struct {
 	Owner      bool      // of the mark that says whose the resource is: no difference in what is not ours yet, but what taking it over writes
 	Manager    string    // who set Have, where that is known
 	At         time.Time // when Manager did; zero: not known
+	Veiled     bool      // Want and Have are not the values themselves, being masked or cut short: the same text may stand for another one
 	Note       string    // what the change costs, or how to make it where it cannot be made in place: for people
 }
 

@@ -61,6 +61,11 @@ func TestSecretsStay(t *testing.T) {
 	if len(o.Diff) != 2 {
 		t.Errorf("want data.password and data.more, got\n%s", diffText(o.Diff))
 	}
+	for _, c := range o.Diff {
+		if !c.Veiled {
+			t.Errorf("%s is masked, and does not say so: two values of it would be taken for one", c.Field)
+		}
+	}
 	bad := w.object(`{apiVersion: v1, kind: Secret, metadata: {name: s}, stringData: {"a/b": ` + value + `}}`)
 	err := w.kind.Update(t.Context(), resource.Of(bad), w.see(bad), w.see(bad).Diff)
 	if !errors.Is(err, resource.ErrRejected) {

@@ -17,8 +17,10 @@ func changes(diffs []difference, o Object, all []owner) []resource.Change {
 	var out []resource.Change
 	for _, d := range diffs {
 		c := resource.Change{Field: pathText(d.path), Want: show(d.want), Have: show(d.have)}
+		c.Veiled = shortened(c.Want) || shortened(c.Have)
 		c.Manager, c.At = who(all, d.path)
 		if o.GVK().GroupKind() == secretKind && confidential(d.path) {
+			c.Veiled = true
 			c.Want, c.Have = mask(d.want, "(secret)"), mask(d.have, "(another secret)")
 			if d.want == nil {
 				c.Have = mask(d.have, "(secret)")
@@ -71,13 +73,18 @@ func show(v any) string {
 	return fmt.Sprint(v)
 }
 
+// ellipsis stands for what a value has beyond what is shown of it.
+const ellipsis = "…"
+
 func shorten(s string) string {
 	const most = 300
 	if r := []rune(s); len(r) > most {
-		return string(r[:most]) + "…"
+		return string(r[:most]) + ellipsis
 	}
 	return s
 }
+
+func shortened(text string) bool { return strings.HasSuffix(text, ellipsis) }
 
 // pathText writes a path as a person would: spec.template.spec.containers[api].image.
 func pathText(p fieldpath.Path) string {

@@ -24,13 +24,14 @@ func (o Observation) Monthly(said []Usage) []Usage {
 }
 
 // Measured are usages with what was measured in place of what the stack file only expects: no change of settings changes how much is
-// stored, and what is stored in several classes stays in them.
+// stored, and what is stored in several classes stays in them. Of what not even the price was known, all that was seen takes the place:
+// the memory of pods whose number nobody knew along with their CPU.
 func Measured(usages, live []Usage) []Usage {
 	all := make([]Usage, 0, len(usages))
 	for _, u := range usages {
 		known := false
 		for _, l := range live {
-			if !u.Estimated && u.Unknown == "" || l.Component != u.Component || l.Estimated || l.Unknown != "" {
+			if !u.Estimated && u.Unknown == "" || l.Estimated || l.Unknown != "" || !standsFor(l, u, usages) {
 				continue
 			}
 			if u.Unknown == "" {
@@ -44,4 +45,10 @@ func Measured(usages, live []Usage) []Usage {
 		}
 	}
 	return all
+}
+
+// standsFor reports whether a live usage is of the same as the wanted u, and not of another of usages.
+func standsFor(live, u Usage, usages []Usage) bool {
+	return live.Component == u.Component || u.Unknown != "" && u.Price == "" &&
+		!slices.ContainsFunc(usages, func(o Usage) bool { return o.Component == live.Component })
 }

@@ -28,7 +28,7 @@ func threshold(b *resource.Budget, sum cost.Money) (percent int) {
 
 // passed is the forecast of the month, and the threshold that it is above.
 func (a *Account) passed() (forecast cost.Money, percent int) {
-	forecast = a.ledger.forecast(a.now.Scheduled.Month)
+	forecast = a.ledger.forecast(a.now.rest)
 	if a.budget != nil {
 		percent = threshold(a.budget, forecast)
 	}

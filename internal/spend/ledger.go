@@ -93,8 +93,8 @@ func (l *ledger) sums() (spent, saved, month cost.Money) {
 	return spent, saved, l.month.Plus(over(gone, l.rate.live))
 }
 
-// forecast is what the calendar month will have come to, if the rest of it costs what is scheduled for a month.
-func (l *ledger) forecast(scheduled cost.Money) cost.Money {
+// forecast is what the calendar month will have come to, if the rest of it costs what is expected of a month.
+func (l *ledger) forecast(expected cost.Money) cost.Money {
 	_, _, month := l.sums()
-	return month.Plus(over(monthOf(l.newest).AddDate(0, 1, 0).Sub(l.newest), scheduled))
+	return month.Plus(over(monthOf(l.newest).AddDate(0, 1, 0).Sub(l.newest), expected))
 }

@@ -20,9 +20,11 @@ type Reckoning struct {
 	Idle     []resource.Ref
 	Unpriced int // things without a price, by the stack or as seen
 
+	rest    cost.Money // what the rest of the month is expected to come to, as a month of it would: Scheduled, by what is stored already
 	book    *cost.Book
 	credit  bool
 	want    []resource.Resource
+	bills   []cost.Bill    // of it
 	foreign []resource.Ref // others pay for them
 	seen    []sighting     // all that is there, as far as anybody knows, in the order of the pass
 	blind   []string       // kinds, sorted
@@ -44,10 +46,9 @@ func (r *Reckoning) take(book *cost.Book, p *reconcile.Pass) bool {
 	}
 	o := cost.Options{FreeTierCredit: p.Credit}
 	if !wanted {
-		var bills []cost.Bill
-		bills, r.foreign = cost.BillsOf(p.Want)
+		r.bills, r.foreign = cost.BillsOf(p.Want)
 		r.book, r.credit, r.want = book, p.Credit, p.Want
-		r.Desired, r.Scheduled = cost.Of(book, bills, cost.Full, o), cost.Of(book, bills, cost.Expected, o)
+		r.Desired, r.Scheduled = cost.Of(book, r.bills, cost.Full, o), cost.Of(book, r.bills, cost.Expected, o)
 	}
 	r.look(p)
 	var bills []cost.Bill
@@ -57,8 +58,31 @@ func (r *Reckoning) take(book *cost.Book, p *reconcile.Pass) bool {
 		}
 	}
 	r.Live = cost.Of(book, bills, cost.Full, o)
+	r.rest = r.Scheduled.Month
+	if measured, other := r.measured(); other {
+		r.rest = cost.Of(book, measured, cost.Expected, o).Month
+	}
 	r.sum()
 	return true
+}
+
+// measured are the bills of what is wanted, with what was seen of it in place of what the stack file only expects, or does not know; other
+// reports whether there is any such.
+func (r *Reckoning) measured() (bills []cost.Bill, other bool) {
+	seen := make(map[resource.Ref][]resource.Usage, len(r.seen))
+	for i := range r.seen {
+		if s := &r.seen[i]; !s.unknown {
+			seen[s.Ref] = s.Usages
+		}
+	}
+	bills = slices.Clone(r.bills)
+	for i := range bills {
+		b := &bills[i]
+		if expects := func(u resource.Usage) bool { return u.Estimated || u.Unknown != "" }; slices.ContainsFunc(b.Usages, expects) {
+			b.Usages, other = resource.Measured(b.Usages, seen[b.Ref]), true
+		}
+	}
+	return bills, other
 }
 
 // same reports whether the stack has not been read again.

@@ -34,7 +34,7 @@ func TestAlertsAndDashboard(t *testing.T) {
 	w.eventually("a stack that is well is quiet", w.fires())
 	w.push("a key that there is not", strings.Replace(stack("1000"), "replicas:", "replicsa:", 1))
 	w.eventually("the invalid stack is told", w.fires("RecsysdStackInvalid e2e-alerts"))
-	commit = w.push("mended, with a budget that is too small", stack("1"))
+	w.push("mended, with a budget that is too small", stack("1"))
 	w.eventually("that is over, and the budget is told", w.fires("RecsysdBudgetExceeded e2e-alerts"))
 	w.push("more, than which nothing may cost more", strings.Replace(stack("1, onExceed: hold"), "replicas: 1", "replicas: 2", 1))
 	w.eventually("the commit that is held by its budget is told", w.fires("RecsysdBudgetExceeded e2e-alerts", "RecsysdBudgetHeld e2e-alerts"))

@@ -74,7 +74,7 @@ func (a *audited) kind(r resource.Resource) resource.Kind {
 }
 
 func (a *audited) who(r resource.Resource, since time.Time) (resource.Author, error) {
-	return a.kind(r).Who(a.t.Context(), r, since)
+	return a.kind(r).Who(a.t.Context(), r, resource.Span{From: since, To: time.Now()})
 }
 
 // Every kind of Google's finds in the audit logs who has changed a resource of it: not recsysd itself, not whoever was refused, and not
@@ -112,6 +112,9 @@ func TestWhoChangedWhat(t *testing.T) {
 		who, err := a.who(r, start)
 		if err != nil || who.Name != "alice+"+r.Ref.Kind+"@example.com" || who.At.Before(before) || who.At.After(time.Now()) {
 			t.Errorf("%s: %+v, %v", r.Ref, who, err)
+		}
+		if who, err := a.kind(r).Who(t.Context(), r, resource.Span{From: start, To: before}); err != nil || who.Name != "" {
+			t.Errorf("%s had not been changed by then, and %q is named, %v", r.Ref, who.Name, err)
 		}
 		if who, err := a.who(r, time.Now()); err != nil || who.Name != "" {
 			t.Errorf("%s was not changed since, and %q is named, %v", r.Ref, who.Name, err)

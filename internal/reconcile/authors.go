@@ -72,7 +72,7 @@ type inquiry struct {
 type question struct {
 	about []setting
 	named resource.Resource // to ask by
-	since time.Time         // the change was not made before
+	made  resource.Span     // the change was made then: whoever came after it was seen has not made it
 	until time.Time         // it is worth asking
 	next  time.Time         // not before
 	wait  time.Duration
@@ -115,7 +115,7 @@ func (r *Reconciler) askWho(ctx context.Context, p *Pass, before map[resource.Re
 			ctx, cancel := context.WithTimeout(ctx, askPatience)
 			defer cancel()
 			// That nobody can be asked is no failure of the pass: then nobody is named.
-			if who, err := k.Who(ctx, q.named, q.since); err == nil && who.Name != "" {
+			if who, err := k.Who(ctx, q.named, q.made); err == nil && who.Name != "" {
 				mu.Lock()
 				defer mu.Unlock()
 				answers[ref] = who
@@ -144,7 +144,8 @@ func (i *inquiry) raise(w resource.Resource, about []setting, noted, now time.Ti
 	if last := i.named[w.Ref]; !since.After(last) {
 		since = last.Add(time.Nanosecond)
 	}
-	i.open[w.Ref] = question{about: about, named: w, since: since, until: now.Add(askFor), wait: askFirst}
+	made := resource.Span{From: since, To: time.Now().Add(askSkew)}
+	i.open[w.Ref] = question{about: about, named: w, made: made, until: now.Add(askFor), wait: askFirst}
 }
 
 // due are the questions whose time has come.
@@ -177,6 +178,8 @@ func (r *Reconciler) hearWho(p *Pass, answers map[resource.Ref]resource.Author) 
 	}
 	lasts := func(ref resource.Ref) bool { _, noted := r.Memory.DriftSince[ref]; return noted }
 	maps.DeleteFunc(r.authors, func(ref resource.Ref, _ map[setting]resource.Author) bool { return !lasts(ref) })
+	wanted := hashes(p.Want)
+	maps.DeleteFunc(r.inquiry.named, func(ref resource.Ref, _ time.Time) bool { _, is := wanted[ref]; return !is })
 	maps.DeleteFunc(r.inquiry.open, func(ref resource.Ref, q question) bool { return !lasts(ref) && p.Start.After(q.until) })
 }
 

@@ -14,13 +14,14 @@ import (
 // recorder is a driver whose provider keeps a record of who changed what.
 type recorder struct {
 	resource.Driver[pod]
-	asked []time.Time // how far back, of every question
-	who   func(since time.Time) (resource.Author, error)
+	asked  []time.Time   // how far back, of every question
+	during resource.Span // of the last
+	who    func(since time.Time) (resource.Author, error)
 }
 
-func (r *recorder) Who(_ context.Context, _ pod, since time.Time) (resource.Author, error) {
-	r.asked = append(r.asked, since)
-	return r.who(since)
+func (r *recorder) Who(_ context.Context, _ pod, during resource.Span) (resource.Author, error) {
+	r.asked, r.during = append(r.asked, during.From), during
+	return r.who(during.From)
 }
 
 // recorded is a world with one pod of size 1, in sync, whose changes are on record.
@@ -95,6 +96,19 @@ func TestWhoMadeTheDrift(t *testing.T) {
 			t.Errorf("named %v, repairs %+v", p.Named, p.Repairs())
 		}
 	})
+	in("whoever changes the resource after the drift was seen has not made it, however late the answer comes", t, func(t *testing.T) {
+		w, rec := recorded(t)
+		w.Settings.Observe = true
+		w.resize("api", 9)
+		seen := w.pass().End
+		for range 3 {
+			time.Sleep(time.Minute)
+			w.pass()
+		}
+		if len(rec.asked) < 3 || rec.during.To.Sub(seen) > 2*time.Second || rec.during.To.Before(seen) {
+			t.Errorf("asked %d times, at last about the time until %s; the drift was seen at %s", len(rec.asked), rec.during.To, seen)
+		}
+	})
 	in("without an answer it is asked less and less often, and at last not at all; that is no failure", t, func(t *testing.T) {
 		w, rec := recorded(t)
 		rec.who = func(time.Time) (resource.Author, error) { return resource.Author{}, errors.New("403") }
@@ -159,7 +173,7 @@ func TestWhoMadeTheDrift(t *testing.T) {
 // hanging never answers who it was.
 type hanging struct{ *recorder }
 
-func (hanging) Who(ctx context.Context, _ pod, _ time.Time) (resource.Author, error) {
+func (hanging) Who(ctx context.Context, _ pod, _ resource.Span) (resource.Author, error) {
 	<-ctx.Done()
 	return resource.Author{}, ctx.Err()
 }

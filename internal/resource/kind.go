@@ -7,7 +7,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"slices"
-	"time"
 )
 
 // Kind is a driver with its settings struct erased, so that the engine can hold all kinds in one slice. This file is the only
@@ -22,7 +21,7 @@ type Kind struct {
 	remove  func(ctx context.Context, live Observation, replace bool) error
 	compare func(now, was any) []Change
 	setRest func(ctx context.Context, live Observation, by Rest) error           // nil: nothing of this kind can be told to sleep
-	who     func(ctx context.Context, spec any, since time.Time) (Author, error) // nil: nobody keeps a record
+	who     func(ctx context.Context, spec any, during Span) (Author, error) // nil: nobody keeps a record
 }
 
 // Sight is what one Observe of a Kind saw. See Seen.
@@ -140,8 +139,8 @@ func NewKind[S Spec[S]](name string, d Driver[S]) Kind {
 		k.setRest = func(ctx context.Context, live Observation, by Rest) error { return w.SetRest(ctx, live.live.(S), by) }
 	}
 	if w, ok := d.(Witness[S]); ok {
-		k.who = func(ctx context.Context, spec any, since time.Time) (Author, error) {
-			return w.Who(ctx, spec.(S), since)
+		k.who = func(ctx context.Context, spec any, during Span) (Author, error) {
+			return w.Who(ctx, spec.(S), during)
 		}
 	}
 	return k

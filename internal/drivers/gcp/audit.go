@@ -62,8 +62,8 @@ func NewAuditLog(ctx context.Context, c Config) (*AuditLog, error) {
 	return l, err
 }
 
-// Last is who was the last to change what t names since then. Calls that failed, and recsysd's own, are passed over.
-func (l *AuditLog) Last(ctx context.Context, t Trail, since time.Time) (resource.Author, error) {
+// Last is who was the last to change what t names within that time. Calls that failed, and recsysd's own, are passed over.
+func (l *AuditLog) Last(ctx context.Context, t Trail, during resource.Span) (resource.Author, error) {
 	if l.client == nil {
 		return resource.Author{}, nil
 	}
@@ -73,7 +73,7 @@ func (l *AuditLog) Last(ctx context.Context, t Trail, since time.Time) (resource
 	if wait {
 		return resource.Author{}, ErrNoRecord
 	}
-	entries, err := l.list(ctx, l.filter(t, since))
+	entries, err := l.list(ctx, l.filter(t, during))
 	var answer *googleapi.Error
 	if errors.As(err, &answer) && answer.Code == http.StatusForbidden {
 		l.mu.Lock()
@@ -93,10 +93,11 @@ func (l *AuditLog) Last(ctx context.Context, t Trail, since time.Time) (resource
 }
 
 // filter is a query that is narrow in time and in name, both of which are indexed. What recsysd has written itself would fill the page.
-func (l *AuditLog) filter(t Trail, since time.Time) string {
+func (l *AuditLog) filter(t Trail, during resource.Span) string {
 	lines := []string{
 		fmt.Sprintf("logName=%q", "projects/"+l.project+"/logs/cloudaudit.googleapis.com%2Factivity"),
-		fmt.Sprintf("timestamp>=%q", since.UTC().Format(time.RFC3339Nano)),
+		fmt.Sprintf("timestamp>=%q", during.From.UTC().Format(time.RFC3339Nano)),
+		fmt.Sprintf("timestamp<=%q", during.To.UTC().Format(time.RFC3339Nano)),
 		fmt.Sprintf("protoPayload.serviceName=%q", t.Service),
 	}
 	if t.Account != "" {
@@ -203,6 +204,6 @@ type recorded[S interface {
 }
 
 // Who implements resource.Witness.
-func (r recorded[S]) Who(ctx context.Context, s S, since time.Time) (resource.Author, error) {
-	return r.log.Last(ctx, s.Trail(r.log.project), since)
+func (r recorded[S]) Who(ctx context.Context, s S, during resource.Span) (resource.Author, error) {
+	return r.log.Last(ctx, s.Trail(r.log.project), during)
 }

@@ -7,12 +7,12 @@ import (
 	"net/http/httptest"
 	"strings"
 	"testing"
-	"time"
 
 	"google.golang.org/api/cloudbilling/v1"
 	"google.golang.org/api/monitoring/v3"
 
 	"recsysd.dev/recsysd/internal/drivers/gcp"
+	"recsysd.dev/recsysd/internal/resource"
 )
 
 // The endpoints of services that are spoken to over REST alone may be host:port all the same, or a URL with a path.
@@ -23,7 +23,7 @@ func TestHostAndPortOfAServiceOverREST(t *testing.T) {
 			if err != nil {
 				return err
 			}
-			_, err = l.Last(ctx, gcp.Trail{Service: "storage.googleapis.com"}, time.Now())
+			_, err = l.Last(ctx, gcp.Trail{Service: "storage.googleapis.com"}, resource.Span{})
 			return err
 		},
 		gcp.Monitoring: func(ctx context.Context, c gcp.Config) error {

@@ -152,7 +152,7 @@ func (s *Server) serveLogging(mux *http.ServeMux) {
 	})
 }
 
-var logClause = regexp.MustCompile(`^(NOT )?([A-Za-z._]+)(=~|>=|=|:)(".*")$`)
+var logClause = regexp.MustCompile(`^(NOT )?([A-Za-z._]+)(=~|>=|<=|=|:)(".*")$`)
 
 // logFilter reads as much of the query language as clauses, one a line, that all have to hold. A clause that it does not know is
 // refused, as is a query that is not bounded in time and to one log.
@@ -173,12 +173,13 @@ func (s *Server) logFilter(text string) (func(auditEntry) bool, error) {
 		switch m[1] + m[2] + m[3] {
 		case "logName=":
 			all = append(all, func(auditEntry) bool { return value == activityLog(s.project) })
-		case "timestamp>=":
-			since, err := time.Parse(time.RFC3339Nano, value)
+		case "timestamp>=", "timestamp<=":
+			at, err := time.Parse(time.RFC3339Nano, value)
 			if err != nil {
 				return nil, status.Errorf(codes.InvalidArgument, "Invalid timestamp: %s", value)
 			}
-			all = append(all, func(e auditEntry) bool { return !e.at.Before(since) })
+			after := m[3] == ">="
+			all = append(all, func(e auditEntry) bool { return e.at.Equal(at) || e.at.After(at) == after })
 		case "protoPayload.serviceName=":
 			all = append(all, func(e auditEntry) bool { return e.service+".googleapis.com" == value })
 		case "protoPayload.resourceName=~":

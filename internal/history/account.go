@@ -17,13 +17,9 @@ const accountName = "spent.json"
 func (s *Store) Account() (*spend.Account, error) {
 	path := s.accountPath()
 	a, err := readAccount(path)
-	var bad unreadable
-	switch {
-	case errors.As(err, &bad):
+	if err != nil { // for whatever reason: the next save would replace it
 		aside := path + ".unreadable"
 		return &spend.Account{}, errors.Join(fmt.Errorf("%w; it is set aside as %s, and what was spent is counted anew", err, aside), os.Rename(path, aside))
-	case err != nil:
-		return &spend.Account{}, err
 	}
 	return a, nil
 }

@@ -198,6 +198,27 @@ func TestAStateThatCannotBeReadIsSetAside(t *testing.T) {
 	}
 }
 
+// What cannot be read at the moment, for a reason that is not in the file, is not written over either.
+func TestAStateThatCannotBeOpenedIsSetAside(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t, thing{Name: "api", CPU: 1})
+		w.pass()
+		if err := errors.Join(os.Remove(w.path()), os.Mkdir(w.path(), 0o700)); err != nil {
+			t.Fatal(err)
+		}
+		store, _, err := history.Open(w.dir, "recsys")
+		if err != nil {
+			t.Fatal(err)
+		}
+		if w.account, err = store.Account(); err == nil || !strings.Contains(err.Error(), "set aside") {
+			t.Errorf("%v", err)
+		}
+		if aside, err := os.Stat(w.path() + ".unreadable"); err != nil || !aside.IsDir() {
+			t.Errorf("it is gone: %v", err)
+		}
+	})
+}
+
 func TestABudgetIsToldOfOnceInAMonth(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t, thing{Name: "api", CPU: 1}) // 74.40 in January

@@ -50,7 +50,9 @@ type sizes struct {
 	names map[string]bool             // of the buckets to ask about
 	known map[string]map[string]int64 // bytes by bucket and class
 	fault string                      // why the last question had no answer
-	next  time.Time                   // when it is worth asking
+
+	answered time.Time // when known was answered
+	next     time.Time // when it is worth asking
 }
 
 func newSizes(ctx context.Context, c gcp.Config) (*sizes, error) {
@@ -102,14 +104,24 @@ func (s *sizes) of(bucket string) map[string]int64 {
 func (s *sizes) take(known map[string]map[string]int64, err error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.known, s.fault = known, "" // what an answer of an hour ago said is not what is there now
-	switch {
-	case s.ctx.Err() != nil || err == nil:
-	case gcp.Code(err) == codes.PermissionDenied:
-		s.fault = "the sizes of buckets are not known, and prices take what estimate says: missing monitoring.timeSeries.list, which roles/monitoring.viewer has: " + err.Error()
-	default:
-		s.fault = "the sizes of buckets are not known, and prices take what estimate says: " + err.Error()
+	if s.ctx.Err() != nil {
+		return
 	}
+	now := time.Now()
+	if err == nil {
+		s.known, s.fault, s.answered = known, "", now
+		return
+	}
+	// What is stored is measured once a day, so an answer is worth as much as a day.
+	until := "prices take those that are known"
+	if now.Sub(s.answered) >= lookBack {
+		s.known, until = nil, "prices take what estimate says"
+	}
+	missing := ""
+	if gcp.Code(err) == codes.PermissionDenied {
+		missing = "missing monitoring.timeSeries.list, which roles/monitoring.viewer has: "
+	}
+	s.fault = "the sizes of buckets cannot be asked for, and " + until + ": " + missing + err.Error()
 }
 
 // ask is the one question.

@@ -132,9 +132,9 @@ func TestSizesThatCannotBeRead(t *testing.T) {
 		notice  string
 	}{
 		{"no right", func(s *gcptest.Server) { s.Forbid(question) },
-			"the sizes of buckets are not known, and prices take what estimate says: missing monitoring.timeSeries.list, which roles/monitoring.viewer has: monitoring.timeSeries.list: PermissionDenied"},
+			"the sizes of buckets cannot be asked for, and prices take what estimate says: missing monitoring.timeSeries.list, which roles/monitoring.viewer has: monitoring.timeSeries.list: PermissionDenied"},
 		{"the service is off", func(s *gcptest.Server) { s.Fail(question, codes.Unavailable, "later", gcptest.Forever) },
-			"the sizes of buckets are not known, and prices take what estimate says: monitoring.timeSeries.list: Unavailable: later"},
+			"the sizes of buckets cannot be asked for, and prices take what estimate says: monitoring.timeSeries.list: Unavailable: later"},
 		{"nothing was measured yet", func(*gcptest.Server) {}, ""},
 	} {
 		a := named("acme-a", "50Gi")
@@ -153,6 +153,23 @@ func TestSizesThatCannotBeRead(t *testing.T) {
 		if n := s.Count(question); n != 1 {
 			t.Errorf("%s: asked %d times, want once an hour", c.what, n)
 		}
+	}
+}
+
+// One question without an answer does not take the price back to the estimate: what is stored is measured once a day.
+func TestSizesOutliveAFailedQuestion(t *testing.T) {
+	a := named("acme-a", "50Gi")
+	s, d := inCloud(t, a)
+	s.Measure("acme-a", "STANDARD", "live-object", time.Minute, gib)
+	billed(t, d, a)
+	d.Measured()
+	s.Fail(question, codes.Unavailable, "later", gcptest.Forever)
+	d.SizesDue()
+	billed(t, d, a)
+	d.Measured()
+	lines, notices := billed(t, d, a)
+	if lines != "acme-a: gcs.storage.standard us-central1 1 \n" || !strings.HasPrefix(notices, "the sizes of buckets cannot be asked for, and prices take those that are known: ") {
+		t.Errorf("%stold %q", lines, notices)
 	}
 }
 

@@ -20,7 +20,7 @@ type Kind struct {
 	update  func(ctx context.Context, want Resource, live Observation, drift []Change) error
 	remove  func(ctx context.Context, live Observation, replace bool) error
 	compare func(now, was any) []Change
-	setRest func(ctx context.Context, live Observation, by Rest) error           // nil: nothing of this kind can be told to sleep
+	setRest func(ctx context.Context, live Observation, by Rest) error       // nil: nothing of this kind can be told to sleep
 	who     func(ctx context.Context, spec any, during Span) (Author, error) // nil: nobody keeps a record
 }
 

@@ -84,11 +84,14 @@ func budgetLine(s *desired.Stack, book *cost.Book) string {
 	}
 	bills, _ := cost.BillsOf(s.Resources)
 	left := cost.Of(book, bills, cost.Expected, cost.Options{FreeTierCredit: s.Cost.FreeTierCredit}).Against(s.Budget)
-	word := "budget"
+	word, held := "budget", ""
 	if left.Over() {
 		word = "warning"
+		if s.Budget.Hold {
+			held = "; onExceed: hold holds a commit that adds to what is wanted before it"
+		}
 	}
-	return fmt.Sprintf("%s: %s: budget.monthly: %s\n", word, s.Budget.Pos, left)
+	return fmt.Sprintf("%s: %s: budget.monthly: %s%s\n", word, s.Budget.Pos, left, held)
 }
 
 // wanted is a stack as the engine takes it.

@@ -16,7 +16,7 @@ func TestWhatAFileLeavesOfItsBudget(t *testing.T) {
 	for _, c := range []struct{ what, budget, check, cost, left string }{
 		{"within it", "budget: {monthly: 80}\n", "budget: stack.yaml:9:19: budget.monthly: $74.35 of $80.00 a month, $5.65 left\n", "\nBudget: $74.35 of $80.00 a month, $5.65 left.\n", `"left": 5.65,`},
 		{"over it", "budget: {monthly: 74.34, onExceed: hold}\n",
-			"warning: stack.yaml:9:19: budget.monthly: over the budget: $74.35 a month, the budget is $74.34: $0.01 too much\n",
+			"warning: stack.yaml:9:19: budget.monthly: over the budget: $74.35 a month, the budget is $74.34: $0.01 too much; onExceed: hold holds a commit that adds to what is wanted before it\n",
 			"\nThe stack is over the budget: $74.35 a month, the budget is $74.34: $0.01 too much.\n", `"left": -0.01,`},
 		{"without one", "", "", "", `"budget": null,`},
 	} {

@@ -76,7 +76,7 @@ func pricedStack(s *desired.Stack, book *cost.Book) view.Priced {
 
 func (p *program) pricesCommand() *cobra.Command {
 	c := &cobra.Command{
-		Use: "prices", Short: "The price book", Args: arguments(0, 0),
+		Use: "prices", Short: "The price book", Args: known,
 		RunE: func(c *cobra.Command, _ []string) error { return c.Help() },
 	}
 	c.AddCommand(p.pricesShowCommand(), p.pricesRefreshCommand())

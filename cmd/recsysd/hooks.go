@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net"
 	"os"
+	"sync"
 	"time"
 
 	"go.uber.org/zap"
@@ -30,18 +31,37 @@ func listenForHooks(address string) (net.Listener, error) {
 // hooks receives what Git hosts tell of pushes until ctx is done.
 func (d *daemon) hooks(ctx context.Context, l net.Listener) error {
 	d.log.Info("webhooks are received", zap.String("address", l.Addr().String()), zap.String("path", webhook.Path+"STACK"))
-	complaints := rate.Sometimes{First: 3, Interval: time.Minute}
+	var said complaints
 	r := &webhook.Receiver{
 		Secret: d.hookSecret,
 		Pushed: d.pushed,
 		Answered: func(code int, err error) {
 			d.metrics.Hook(code)
-			if err != nil { // whoever floods the listener must not flood the log
-				complaints.Do(func() { d.log.Warn("webhook refused", zap.Int("code", code), zap.Error(err)) })
+			if err != nil {
+				said.limit(code).Do(func() { d.log.Warn("webhook refused", zap.Int("code", code), zap.Error(err)) })
 			}
 		},
 	}
 	return httpd.Serve(ctx, l, r.Handler(), 30*time.Second)
+}
+
+// complaints keeps whoever floods the listener from flooding the log. Each code has a limit of its own, so that strangers who are refused do
+// not hide a secret that cannot be read. The zero value is ready.
+type complaints struct {
+	mu     sync.Mutex
+	byCode map[int]*rate.Sometimes
+}
+
+func (c *complaints) limit(code int) *rate.Sometimes {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.byCode == nil {
+		c.byCode = map[int]*rate.Sometimes{}
+	}
+	if c.byCode[code] == nil {
+		c.byCode[code] = &rate.Sometimes{First: 3, Interval: time.Minute}
+	}
+	return c.byCode[code]
 }
 
 // minHookSecret is what can be guessed by nobody: 16 characters of hexadecimal are 64 bits.

@@ -123,6 +123,7 @@ func TestWhatTheCommandLineRefuses(t *testing.T) {
 		{"sleep without a workload", "WORKLOAD is missing; usage: recsysd sleep STACK WORKLOAD", []string{"sleep", "mlflow"}},
 		{"a time without a unit", `"5" is not a duration; such as 90s, 5m, 7d`, []string{"sleep", "recsys", "api", "--for", "5"}},
 		{"a time that is over", "a second at least", []string{"wake", "recsys", "api", "--for=-1h"}},
+		{"a command of prices that does not exist", `unknown command "shwo" for "recsysd prices"; did you mean show?`, []string{"prices", "shwo"}},
 		{"an argument where a flag is meant", `"stack.yaml" is one argument too many; usage: recsysd plan [flags]`, []string{"plan", "stack.yaml"}},
 		{"two names for one stack", "a and --stack b name two stacks", []string{"history", "a", "--stack", "b", "--socket", "/nonexistent/c.sock"}},
 		{"a demo's address without a port", "--listen localhost: must be HOST:PORT", []string{"demo", "--listen", "localhost", "--dir", "/nonexistent/demo"}},

@@ -264,9 +264,14 @@ func (l *loader) enter(p *Price, n *yaml.Node, path string) {
 	}
 	if _, known := unitForms[p.Unit]; known {
 		if first := l.units[p.Key]; first != nil && first.Unit != p.Unit {
-			l.fault(n, path, "%s is priced per %s, not per %s; see %s", p.Key, first.Unit, p.Unit, first.Pos)
+			see := first.Pos
+			if l.base != nil && l.base.prices[place{first.Key, first.Region}] == first {
+				see = "the " + l.base.Name
+			}
+			l.fault(n, path, "%s is priced per %s, not per %s; see %s", p.Key, first.Unit, p.Unit, see)
+		} else {
+			l.units[p.Key] = p
 		}
-		l.units[p.Key] = p
 	}
 	l.book.prices[at] = p
 }

@@ -23,7 +23,9 @@ func Parse(name string, data []byte, base *Book) (*Book, error) {
 	if base != nil {
 		maps.Copy(l.book.Sources, base.Sources)
 		for at, p := range base.prices {
-			l.units[at.key] = p
+			if first := l.units[at.key]; first == nil || at.region < first.Region { // the same one in every run
+				l.units[at.key] = p
+			}
 		}
 	}
 	if root := l.root(data); root != nil {

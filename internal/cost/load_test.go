@@ -67,6 +67,9 @@ func TestFaultsOfABook(t *testing.T) {
 		{"a word of confidence of one's own", head + with("high", "certain"), `b.yaml:7:117: prices[0].confidence: "certain" is not one of high, medium-high, medium, low, unknown`},
 		{"one key, two units", head + row + strings.NewReplacer("us-central1", "europe-west1", "GiB-month", "GiB-hour").Replace(row),
 			`b.yaml:8:3: prices[1]: pd.balanced is priced per GiB-month, not per GiB-hour; see b.yaml:7:3`},
+		{"a wrong unit is not blamed on the right ones after it", head + row +
+			strings.NewReplacer("us-central1", "europe-west1", "GiB-month", "GiB-hour").Replace(row) + strings.Replace(row, "us-central1", "europe-west2", 1),
+			`b.yaml:8:3: prices[1]: pd.balanced is priced per GiB-month, not per GiB-hour; see b.yaml:7:3`},
 		{"another form of the file", strings.Replace(head, "schema: 1", "schema: 2", 1) + row, `b.yaml:1:9: schema: "2" is not known; it must be 1`},
 		{"a book without prices", strings.Replace(head, "prices:\n", "prices: {}\n", 1), `b.yaml:6:9: prices: must be a list, not a mapping`},
 		{"nothing", "", `b.yaml:1:1: the file is empty`},
@@ -130,7 +133,7 @@ prices:
 		t.Errorf("a book says what it is: %q, %s", b.Name, b.Compiled)
 	}
 	if _, err := cost.Parse("mine.yaml", []byte(strings.Replace(over, "unit: GiB-month, usd: 0.08", "unit: GiB-hour, usd: 0.08", 1)), base); err == nil ||
-		!strings.Contains(err.Error(), "pd.balanced is priced per GiB-month, not per GiB-hour; see prices.yaml:") {
+		!strings.Contains(err.Error(), "pd.balanced is priced per GiB-month, not per GiB-hour; see the embedded price book of 2026-11-23") {
 		t.Errorf("an override in another unit would be off by 730: %v", err)
 	}
 }

@@ -202,6 +202,7 @@ func (s *Store) fold(entry view.HistoryPass) bool {
 	}
 	last := &s.passes[len(s.passes)-1]
 	same := last.Attempted == entry.Attempted && last.Applied == entry.Applied && last.Outcome == entry.Outcome && last.Error == entry.Error &&
+		last.Withheld == entry.Withheld &&
 		maps.EqualFunc(last.Broken, entry.Broken, func(string, string) bool { return true }) // the words vary from one look to the next
 	if same && len(entry.Steps) == 0 && len(last.Steps) > 0 {
 		return true // it only waited for what the last one began

@@ -88,6 +88,8 @@ func listed(ctx context.Context, client *cloudbilling.APIService, service, token
 		switch code := gcp.Code(err); {
 		case code == codes.PermissionDenied || code == codes.Unauthenticated:
 			return nil, fmt.Errorf("%w; the catalog needs no role, but credentials of a project in which cloudbilling.googleapis.com is enabled, or --api-key-file", err)
+		case code == codes.Unknown: // no answer of Google's: there is no network, or nothing to ask with
+			return nil, fmt.Errorf("the Cloud Billing Catalog could not be asked: %w; it takes a network, and default credentials or --api-key-file", err)
 		case try == attempts || code != codes.Unavailable && code != codes.Internal && code != codes.ResourceExhausted && code != codes.DeadlineExceeded:
 			return nil, err
 		}

@@ -251,6 +251,11 @@ func TestTrouble(t *testing.T) {
 		t.Errorf("a refusal says what is needed: %v", err)
 	}
 	s.Heal()
+	away := s.Config()
+	away.Endpoints = map[string]string{"billing": "http://127.0.0.1:1"}
+	if _, err = pricelist.Read(t.Context(), away); err == nil || !strings.Contains(err.Error(), "could not be asked: ") || !strings.Contains(err.Error(), "--api-key-file") {
+		t.Errorf("no network says what it takes: %v", err)
+	}
 	s.RequireAPIKey("AIza-right")
 	c := s.Config()
 	c.APIKey = "AIza-wrong"

@@ -2,6 +2,7 @@ package view
 
 import (
 	"fmt"
+	"strings"
 
 	"recsysd.dev/recsysd/internal/cost"
 	"recsysd.dev/recsysd/internal/reconcile"
@@ -39,9 +40,21 @@ func (b *Budget) text() string {
 	case b == nil, b.Over != "" && !b.Held:
 		return ""
 	case b.Held:
-		return "The commit is held as a whole: it is " + plain(b.Over) + "."
+		return plain(withheld(b.Over))
 	case b.Forecast == nil:
 		return ""
 	}
 	return fmt.Sprintf("Budget: %s.", cost.Budget{Monthly: b.USDPerMonth, Month: *b.Forecast})
+}
+
+// withheld says that a commit is held, and why.
+func withheld(why string) string { return "The commit is held as a whole: it is " + why + "." }
+
+// brief is why something is left as it is, without the sum that is told once for the whole commit.
+func (b *Budget) brief(why string) string {
+	if b == nil || !b.Held || why != b.Over {
+		return why
+	}
+	head, _, _ := strings.Cut(why, ":")
+	return head
 }

@@ -207,8 +207,8 @@ func (v Cost) remarks(b *strings.Builder, p Paint) {
 	said := map[string]bool{}
 	for _, r := range v.Resources {
 		for _, c := range r.Components {
-			for _, note := range []string{c.Note, doubt(c)} {
-				if line := c.Component + ": " + note; note != "" && !said[line] {
+			for _, line := range []string{c.remark(r.Kind), c.doubt()} {
+				if line != "" && !said[line] {
 					if len(said) == 0 {
 						fmt.Fprintln(b)
 					}
@@ -220,11 +220,20 @@ func (v Cost) remarks(b *strings.Builder, p Paint) {
 	}
 }
 
-func doubt(c ComponentCost) string {
+// remark is why a component of such a resource does not cost quantity × price; "": it does.
+func (c ComponentCost) remark(kind string) string {
+	if c.Note == "" {
+		return ""
+	}
+	return kind + " " + c.Component + ": " + c.Note
+}
+
+// doubt tells of a price that is little known; "": it is well known.
+func (c ComponentCost) doubt() string {
 	if c.Confidence != "low" {
 		return ""
 	}
-	return fmt.Sprintf("the price of %s in %s is of low confidence; see recsysd prices show %s", c.Key, c.Region, c.Key)
+	return fmt.Sprintf("%s: the price of %s in %s is of low confidence; see recsysd prices show %s", c.Component, c.Key, c.Region, c.Key)
 }
 
 // cells is a component as a line of the table.

@@ -27,7 +27,8 @@ type HistoryPass struct {
 	Applied   string            `json:"applied"`
 	Outcome   string            `json:"outcome"`
 	Error     string            `json:"error"`
-	Broken    map[string]string `json:"broken,omitempty"` // by KIND/NAME, what did not work, as it was told first
+	Broken    map[string]string `json:"broken,omitempty"`   // by KIND/NAME, what did not work, as it was told first
+	Withheld  string            `json:"withheld,omitempty"` // why the commit is held as a whole: the sum that shows that it passes its budget
 	Steps     []HistoryStep     `json:"steps"`
 	Notes     []string          `json:"notes,omitempty"` // what became so in it beside the steps, such as that a threshold of the budget is passed
 }
@@ -65,11 +66,18 @@ func (v History) Text(w io.Writer, p Paint) error {
 		for _, ref := range slices.Sorted(maps.Keys(pass.Broken)) {
 			fmt.Fprintf(&b, "    %s\n", p.as(bad, plain(ref+" is broken: "+pass.Broken[ref])))
 		}
+		if pass.Withheld != "" {
+			fmt.Fprintf(&b, "    %s\n", p.as(change, plain(withheld(pass.Withheld))))
+		}
 		for _, n := range pass.Notes {
 			fmt.Fprintf(&b, "    %s\n", p.as(change, plain(n)))
 		}
 		for _, s := range pass.Steps {
-			fmt.Fprintf(&b, "    %-8s %s/%s  %s  %s\n", s.Verb, s.Kind, plain(s.Name), s.Outcome, plain(s.Why))
+			said := plain(s.Why)
+			if s.Outcome != "" { // a hold has none
+				said = s.Outcome + "  " + said
+			}
+			fmt.Fprintf(&b, "    %-8s %s/%s  %s\n", s.Verb, s.Kind, plain(s.Name), said)
 			if err := fields(&b, p, s.Drift, nil, s.Since); err != nil {
 				return err
 			}
@@ -131,6 +139,9 @@ func HistoryPassOf(p reconcile.Pass) HistoryPass {
 	}
 	if err := errors.Join(errs...); err != nil {
 		h.Error = err.Error()
+	}
+	if p.Withheld {
+		h.Withheld = p.OverBudget
 	}
 	for _, o := range p.Broken() {
 		if h.Broken == nil {

@@ -109,7 +109,7 @@ func (v Plan) Text(w io.Writer, p Paint) error {
 			continue
 		}
 		todo = todo || s.differs
-		fmt.Fprintf(&b, "%s  %s\n", p.as(verb.colour, fmt.Sprintf("%s %-8s %s/%s", verb.sign, s.Verb, s.Kind, plain(s.Name))), plain(brief(s.Why, v.Blind[s.Kind]))+s.money())
+		fmt.Fprintf(&b, "%s  %s\n", p.as(verb.colour, fmt.Sprintf("%s %-8s %s/%s", verb.sign, s.Verb, s.Kind, plain(s.Name))), plain(v.Budget.brief(brief(s.Why, v.Blind[s.Kind])))+s.money())
 		if err := fields(&b, p, s.Drift, s.recreate, time.Time{}); err != nil {
 			return err
 		}

@@ -231,7 +231,7 @@ func (v StackStatus) resources(w io.Writer, p Paint, now time.Time) error {
 func (v StackStatus) note(r ResourceStatus, now time.Time) string {
 	var notes []string
 	if r.Held != "" {
-		notes = append(notes, "held: "+plain(brief(r.Held, v.Blind[r.Kind])))
+		notes = append(notes, "held: "+plain(v.Budget.brief(brief(r.Held, v.Blind[r.Kind]))))
 	}
 	if r.Detail != "" && r.Detail != v.Blind[r.Kind] && !strings.Contains(r.Held, r.Detail) {
 		notes = append(notes, plain(r.Detail))

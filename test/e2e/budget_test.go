@@ -112,7 +112,7 @@ func TestABudgetHolds(t *testing.T) {
 	if err := w.plansHold(v, why); err != nil {
 		t.Error(err)
 	}
-	if !strings.Contains(text, "! hold     Deployment/e2e-budget/api  "+why) || !strings.Contains(text, "The commit is held as a whole: it is "+why) {
+	if !strings.Contains(text, "! hold     Deployment/e2e-budget/api  over the budget") || !strings.Contains(text, "The commit is held as a whole: it is "+why) {
 		t.Errorf("plan does not say why:\n%s", text)
 	}
 	for range 3 { // a person's word is no money

@@ -94,7 +94,6 @@ func (p *program) root() *cobra.Command {
 	// Not cobra's own flag, whose template would keep every method of every type in the binary: see docs/dependencies.md.
 	root.Flags().BoolVar(&version, "version", false, "print the version")
 	root.CompletionOptions.HiddenDefaultCmd = true
-	root.SuggestionsMinimumDistance = 2
 	root.AddCommand(
 		p.runCommand(), p.demoCommand(), p.planCommand(), p.applyCommand(), p.destroyCommand(), p.checkCommand(), p.costCommand(), p.pricesCommand(),
 		p.outputCommand(), p.statusCommand(), p.historyCommand(), p.driftCommand(), p.syncCommand(), p.wakeCommand(), p.sleepCommand(), p.suspendCommand(),
@@ -108,6 +107,7 @@ func known(c *cobra.Command, args []string) error {
 	if len(args) == 0 {
 		return nil
 	}
+	c.SuggestionsMinimumDistance = 2
 	hint := "see " + c.CommandPath() + " --help"
 	if near := c.SuggestionsFor(args[0]); len(near) > 0 {
 		hint = "did you mean " + near[0] + "?"

@@ -86,6 +86,21 @@ func (p Pass) settled() bool {
 	return true
 }
 
+// Left reports whether something differs and all of that is left as it is, because it is only looked at, or suspended: the stack converges
+// to nothing.
+func (p Pass) Left() bool {
+	left := false
+	for _, s := range p.Plan.Steps {
+		switch {
+		case s.Left:
+			left = true
+		case s.Differs():
+			return false
+		}
+	}
+	return left && p.Outcome() == Progressing
+}
+
 // Observed is the newest look at each resource.
 func (p Pass) Observed() map[resource.Ref]resource.Observation {
 	m := make(map[resource.Ref]resource.Observation, len(p.Seen))

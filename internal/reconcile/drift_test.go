@@ -169,8 +169,12 @@ func TestDrift(t *testing.T) {
 		w.Settings.Observe = true
 		w.resize("a", 9)
 		writes := w.cloud.Writes()
-		if p := w.pass(); len(p.Detected) != 1 || len(p.Drift()) != 1 || w.cloud.Writes() != writes {
-			t.Errorf("detected %v, drift %v", p.Detected, p.Drift())
+		if p := w.pass(); len(p.Detected) != 1 || len(p.Drift()) != 1 || w.cloud.Writes() != writes || !p.Left() {
+			t.Errorf("detected %v, drift %v, left %v", p.Detected, p.Drift(), p.Left())
+		}
+		w.Settings.Observe = false
+		if p := w.pass(); p.Left() {
+			t.Error("what is put back is not left as it is")
 		}
 	})
 }

@@ -30,6 +30,7 @@ type StackStatus struct {
 	LastConverged *time.Time        `json:"lastConverged"` // null if it never was
 	Converged     bool              `json:"converged"`
 	Outcome       string            `json:"outcome"` // of the last pass, in the words of history; "" before the first
+	Left          bool              `json:"left"`    // it does not converge, because what differs is only looked at, or suspended
 	Error         string            `json:"error"`
 	Suspended     string            `json:"suspended"` // the reason, or ""
 	Budget        *Budget           `json:"budget"`    // null: the stack has none
@@ -77,7 +78,7 @@ func StackOf(name string, p *reconcile.Pass, lastConverged time.Time) StackStatu
 	}
 	v.Attempted, v.Applied, v.LastPass = p.Attempted, p.Applied, &p.End
 	v.Converged, v.Outcome, v.Suspended, v.Outputs = p.Converged(), string(p.Outcome()), p.Suspended, Outputs(*p)
-	v.Budget = budgetOf(*p)
+	v.Left, v.Budget = p.Left(), budgetOf(*p)
 	if !lastConverged.IsZero() {
 		v.LastConverged = &lastConverged
 	}

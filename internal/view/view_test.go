@@ -223,6 +223,13 @@ func TestNothingToDoIsSaid(t *testing.T) {
 	}
 }
 
+func TestWordOfAStackThatIsOnlyLookedAt(t *testing.T) {
+	now := time.Now()
+	if got := (StackStatus{LastPass: &now, Outcome: "progressing", Left: true}).Word(); got != "differs, and is left as it is" {
+		t.Errorf("%q: it will never converge", got)
+	}
+}
+
 func TestAReasonIsShownToItsEnd(t *testing.T) {
 	advice := "say protect: false in one commit, and this in a later one"
 	p := pass()

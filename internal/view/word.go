@@ -25,6 +25,8 @@ func (v StackStatus) word() (word, colour string) {
 		return "held: over the budget", change
 	case v.Converged:
 		return "converged", good
+	case v.Left:
+		return "differs, and is left as it is", change
 	default:
 		return "converging", change
 	}

@@ -11,6 +11,7 @@ import (
 
 	"recsysd.dev/recsysd/internal/cost"
 	"recsysd.dev/recsysd/internal/desired"
+	"recsysd.dev/recsysd/internal/resource"
 	"recsysd.dev/recsysd/internal/view"
 )
 
@@ -27,7 +28,7 @@ and taxes are not in it: docs/cost.md says how each figure is made and how to ch
 	p.formatFlag(c)
 	c.Flags().StringVar(&environment, "environment", "", "lay environments/NAME.yaml over it")
 	c.Flags().StringVar(&against, "against", "", "show what is another price than in this revision of the file's repository, such as main or HEAD~1")
-	c.Flags().StringVar(&againstEnvironment, "against-environment", "", "show what is another price than in this environment")
+	c.Flags().StringVar(&againstEnvironment, "against-environment", "", "show what is another price than in this environment; with --against, in that of the revision")
 	pricesFlag(c, &prices)
 	c.RunE = func(c *cobra.Command, args []string) error {
 		book, err := priceBook(prices)
@@ -68,8 +69,12 @@ func loadAgainst(ctx context.Context, file, revision string, o desired.Options) 
 // pricedStack is a stack about to be shown with its prices.
 func pricedStack(s *desired.Stack, book *cost.Book) view.Priced {
 	bills, foreign := cost.BillsOf(s.Resources)
+	entries := make(map[resource.Ref]string, len(s.Resources))
+	for _, r := range s.Resources {
+		entries[r.Ref] = r.Entry
+	}
 	return view.Priced{
-		Stack: s.Name, Region: s.Region, Book: book, Bills: bills, Foreign: foreign,
+		Stack: s.Name, Region: s.Region, Book: book, Bills: bills, Foreign: foreign, Entries: entries,
 		Options: cost.Options{FreeTierCredit: s.Cost.FreeTierCredit}, Budget: s.Budget,
 	}
 }

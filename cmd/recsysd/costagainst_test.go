@@ -81,3 +81,22 @@ func TestCostAgainstARevisionAndAnEnvironment(t *testing.T) {
 		}
 	}
 }
+
+// Environments have names of their own: what stands under the same entry of the stack file is one thing, and not one more and one less.
+func TestCostAgainstAnEnvironmentWithOtherNames(t *testing.T) {
+	code, out, errs := invoke(t, "cost", "../../examples/team/stack.yaml", "--against-environment", "staging")
+	if code != exitWell {
+		t.Fatal(errs)
+	}
+	plain := strings.Join(strings.Fields(out), " ")
+	for _, line := range []string{
+		"nodepool/acme-recsys-primary/general 25.55 102.84 +77.29", "PersistentVolumeClaim/recsys/postgres-data 2.00 10.00 +8.00", "total 141.32 226.61 +85.29",
+	} {
+		if !strings.Contains(plain, line) {
+			t.Errorf("no %q in\n%s", line, out)
+		}
+	}
+	if strings.Contains(strings.SplitN(out, "\n", 2)[1], "staging") {
+		t.Errorf("one thing is told of twice:\n%s", out)
+	}
+}

@@ -96,6 +96,7 @@ type Priced struct {
 	Book          *cost.Book
 	Bills         []cost.Bill
 	Foreign       []resource.Ref
+	Entries       map[resource.Ref]string // of the stack file, each with what it makes; nil: nobody asks
 	Options       cost.Options
 	Budget        *resource.Budget // nil: there is none
 }

@@ -26,6 +26,7 @@ type CostChange struct {
 // ChangedCost is one resource whose price is another.
 type ChangedCost struct {
 	Named
+	Was string `json:"was,omitempty"` // its name before, if that was another: environments have names of their own
 	Deltas
 }
 
@@ -52,16 +53,59 @@ func CostChangeOf(before, after Priced, against string) CostChange {
 	wasByHours, isByHours := of(before, cost.Expected), of(after, cost.Expected)
 	v.Total = Deltas{Delta{&was.Month, &is.Month}, Delta{&wasByHours.Month, &isByHours.Month}}
 	v.Unpriced = UnpricedChange{was.Unpriced, is.Unpriced}
-	had, has, hadByHours, hasByHours := months(was), months(is), months(wasByHours), months(isByHours)
+	same := namesakes(before, after)
+	had, has, hadByHours, hasByHours := renamed(months(was), same), months(is), renamed(months(wasByHours), same), months(isByHours)
+	formerly := make(map[resource.Ref]string, len(same))
+	for old, now := range same {
+		formerly[now] = old.Name
+	}
 	all := maps.Clone(had)
 	maps.Copy(all, has)
 	for _, ref := range slices.SortedFunc(maps.Keys(all), resource.Ref.Compare) {
 		d := Deltas{delta(had, has, ref), delta(hadByHours, hasByHours, ref)}
 		if d.USDPerMonth.changes() || d.Scheduled.changes() {
-			v.Resources = append(v.Resources, ChangedCost{Named{ref.Kind, ref.Name}, d})
+			v.Resources = append(v.Resources, ChangedCost{Named{ref.Kind, ref.Name}, formerly[ref], d})
 		}
 	}
 	return v
+}
+
+// namesakes are those of before that after has under another name: of a kind there is but one under the same entry in each, and neither
+// name is in the other.
+func namesakes(before, after Priced) map[resource.Ref]resource.Ref {
+	type place struct{ kind, entry string }
+	only := func(of, other Priced) map[place]resource.Ref {
+		found, several := map[place]resource.Ref{}, map[place]bool{}
+		for _, b := range of.Bills {
+			at := place{b.Ref.Kind, of.Entries[b.Ref]}
+			_, twice := found[at]
+			several[at] = several[at] || twice || at.entry == ""
+			found[at] = b.Ref
+		}
+		maps.DeleteFunc(found, func(at place, ref resource.Ref) bool {
+			_, there := other.Entries[ref]
+			return several[at] || there
+		})
+		return found
+	}
+	same, now := map[resource.Ref]resource.Ref{}, only(after, before)
+	for at, old := range only(before, after) {
+		if ref, ok := now[at]; ok {
+			same[old] = ref
+		}
+	}
+	return same
+}
+
+// renamed has sums under the names that after has.
+func renamed(sums map[resource.Ref]*cost.Money, same map[resource.Ref]resource.Ref) map[resource.Ref]*cost.Money {
+	for old, now := range same {
+		if m, ok := sums[old]; ok {
+			sums[now] = m
+			delete(sums, old)
+		}
+	}
+	return sums
 }
 
 // delta is of one resource: nothing where it is billed for nothing.

@@ -26,9 +26,24 @@ func (b *builder) addIgnores() {
 			}
 		}
 		if !matched {
-			b.notice(b.at(at+".on"), at+".on: "+rule.On+" fits no resource of the stack, so the rule changes nothing")
+			b.notice(b.at(at+".on"), at+".on: "+rule.On+" fits no resource of the stack, so the rule changes nothing"+b.ofKind(rule.On))
 		}
 	}
+}
+
+// ofKind names the first resources of the kind that a pattern is of, if there are any.
+func (b *builder) ofKind(pattern string) string {
+	kind, _, _ := strings.Cut(pattern, "/")
+	var names []string
+	for i := range b.resources {
+		if ref := b.resources[i].Ref; ref.Kind == kind && len(names) < 3 {
+			names = append(names, ref.String())
+		}
+	}
+	if len(names) == 0 {
+		return ""
+	}
+	return "; there is " + strings.Join(names, ", ")
 }
 
 // ignores reports whether a pattern names a resource.

@@ -21,6 +21,7 @@ func TestIgnoreReaches(t *testing.T) {
 		{"a cloud kind", "bucket/acme-*", bucket},
 		{"a kind alone is not enough", "Deploy*/api", api},
 		{"nothing", "Deployment/apis", ""},
+		{"the stack file's key", "bucket/data", ""},
 		{"the case counts", "deployment/api", ""},
 	}
 	for _, c := range cases {
@@ -47,6 +48,9 @@ ignore: [{fields: [spec.replicas, labels.team], on: %q}]
 		told := strings.Join(s.Notices, "\n")
 		if (c.reaches == "") != strings.Contains(told, "ignore[0].on: "+c.on+" fits no resource") {
 			t.Errorf("%s: notices %q", c.why, told)
+		}
+		if c.on == "bucket/data" && !strings.Contains(told, "; there is "+bucket) {
+			t.Errorf("%s: it is not said what there is: %s", c.why, told)
 		}
 	}
 }

@@ -47,9 +47,9 @@ func TestAMonthByHand(t *testing.T) {
 		says("on the 10th at noon", "forecast", f.Forecast.String(), "216.74")
 
 		until(time.February, 14, 7, 55) // a Monday: at 8 api wakes, and the daemon is killed before anything of that is written down
-		w.dies = time.Date(2000, time.February, 14, 8, 0, 0, 0, time.UTC)
+		w.kill(time.Date(2000, time.February, 14, 8, 0, 0, 0, time.UTC))
 		until(time.February, 14, 8, 10)
-		if !w.dies.IsZero() {
+		if w.dying(time.Now()) {
 			t.Fatal("the daemon did not die")
 		}
 		w.start()

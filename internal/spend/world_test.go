@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"sync"
 	"testing"
 	"testing/fstest"
 	"time"
@@ -91,9 +92,11 @@ func (p thing) Usage() (all []resource.Usage) {
 
 // world is a simulated cloud with a daemon over it, which lives several lives. Everything that one life hands to the next is in files.
 type world struct {
-	t      *testing.T
-	dir    string
-	cloud  *sim.Cloud
+	t     *testing.T
+	dir   string
+	cloud *sim.Cloud
+
+	mu     sync.Mutex // guards what a test changes while a life runs: commit, things, dies
 	commit string
 	things []thing
 	budget *resource.Budget
@@ -104,7 +107,7 @@ type world struct {
 	writes  int            // of the file
 	passes  int
 	news    []string
-	dies    time.Time // in the first pass from then on, when everything is done and nothing of it is written down
+	dies    time.Time // see kill
 	kick    chan reconcile.Kick
 	end     func() // the life
 }
@@ -117,6 +120,8 @@ func newWorld(t *testing.T, things ...thing) *world {
 
 // Fetch, Keep and Kept: the newest commit is there at once.
 func (w *world) Fetch(context.Context) (reconcile.Revision, error) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
 	return reconcile.Revision{Commit: w.commit, Tree: fstest.MapFS{}}, nil
 }
 func (w *world) Keep(context.Context, reconcile.Revision) error { return nil }
@@ -138,6 +143,8 @@ func awake(now time.Time) (is bool, until time.Time) {
 
 // scheduled is the stack as it reads at a moment.
 func (w *world) scheduled(_ context.Context, _ reconcile.Revision, now time.Time) (reconcile.Stack, error) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
 	is, until := awake(now)
 	s := reconcile.Stack{Until: until, Budget: w.budget}
 	for _, p := range w.things {
@@ -165,8 +172,7 @@ func (w *world) engine() *reconcile.Reconciler {
 		Settings: reconcile.Settings{Prune: true, MaxDeletes: 9, Width: 4, Interval: time.Minute, MinGap: 5 * time.Second, StepTimeout: time.Minute},
 		Record: func(p reconcile.Pass, m reconcile.Memory) error {
 			w.passes++
-			if !w.dies.IsZero() && !p.Start.Before(w.dies) {
-				w.dies = time.Time{}
+			if w.dying(p.Start) {
 				go w.end()
 				return nil
 			}
@@ -215,9 +221,29 @@ func (w *world) start() {
 
 // push makes another commit and has the daemon told of it.
 func (w *world) push(change func()) {
+	w.mu.Lock()
 	change()
 	w.commit += "1"
+	w.mu.Unlock()
 	w.kick <- reconcile.Kick{Why: "commit"}
+}
+
+// kill has the life end in the first pass from a moment on, when everything is done and nothing of it is written down.
+func (w *world) kill(from time.Time) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.dies = from
+}
+
+// dying reports whether a life ends at a moment, once.
+func (w *world) dying(now time.Time) bool {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.dies.IsZero() || now.Before(w.dies) {
+		return false
+	}
+	w.dies = time.Time{}
+	return true
 }
 
 // until lets time pass up to a moment of the year 2000, in UTC.

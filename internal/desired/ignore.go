@@ -72,6 +72,8 @@ func (b *builder) checkIgnore(rule ignoreRule, at string) bool {
 	for i, field := range rule.Fields {
 		if err := resource.CheckField(field); err != nil {
 			add(indexed(".fields", i), "%v", err)
+		} else if strings.Contains(field, "recsysd.dev/") {
+			add(indexed(".fields", i), "%q is a mark of recsysd itself, which is never left to others", field)
 		}
 	}
 	parts := strings.Split(rule.On, "/")

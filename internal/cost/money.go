@@ -261,14 +261,13 @@ func (m *Money) UnmarshalJSON(b []byte) error {
 	if string(b) == "null" {
 		return nil
 	}
-	if len(b) > 64 || strings.Trim(string(b), "-.0123456789") != "" {
+	if len(b) > 64 {
 		return fmt.Errorf("%.64q is no sum of dollars", b)
 	}
-	r, ok := new(big.Rat).SetString(string(b))
-	if !ok {
-		return fmt.Errorf("%q is no sum of dollars", b)
+	sum, err := ParseMoney(string(b))
+	if err != nil {
+		return err
 	}
-	unit := new(big.Int).Exp(big.NewInt(10), big.NewInt(moneyDigits), nil)
-	*m = fromBig(quotient(unit.Mul(unit, r.Num()), r.Denom()))
+	*m = sum
 	return nil
 }

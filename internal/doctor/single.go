@@ -22,22 +22,23 @@ func asideFromLeftovers(permission string) bool {
 	return permission == quotaRight || permission == recordRight || permission == sizesRight
 }
 
-// leftovers asks for what is only told: without it nothing is wrong.
-func (g Google) leftovers(ctx context.Context) Finding {
-	f := g.rights(ctx, slices.DeleteFunc(slices.Clone(g.Needs.Optional), asideFromLeftovers))
+// told asks for rights to look at what is only told: without them nothing is wrong, and this is lost.
+func (g Google) told(ctx context.Context, rights []string, lost string) Finding {
+	f := g.rights(ctx, rights)
 	if f.Outcome == Fail {
-		f.Outcome, f.Detail = Skip, "what a deleted cluster leaves behind will not be told; "+f.Detail
+		f.Outcome, f.Detail = Skip, lost+"; "+f.Detail
 	}
 	return f
 }
 
+// leftovers asks whether what a deleted cluster leaves behind may be looked for.
+func (g Google) leftovers(ctx context.Context) Finding {
+	return g.told(ctx, slices.DeleteFunc(slices.Clone(g.Needs.Optional), asideFromLeftovers), "what a deleted cluster leaves behind will not be told")
+}
+
 // record asks whether the audit logs may be read.
 func (g Google) record(ctx context.Context) Finding {
-	f := g.rights(ctx, []string{recordRight})
-	if f.Outcome == Fail {
-		f.Outcome, f.Detail = Skip, "drift in Google Cloud will be told without who has made it; "+f.Detail
-	}
-	return f
+	return g.told(ctx, []string{recordRight}, "drift in Google Cloud will be told without who has made it")
 }
 
 // sizesRight lets the sizes of buckets be read. Whoever lacks it has them priced by what the stack file expects.
@@ -45,11 +46,7 @@ const sizesRight = "monitoring.timeSeries.list"
 
 // sizes asks whether live prices of buckets can be made of what is stored.
 func (g Google) sizes(ctx context.Context) Finding {
-	f := g.rights(ctx, []string{sizesRight})
-	if f.Outcome == Fail {
-		f.Outcome, f.Detail = Skip, "buckets are priced by their estimate, not by what is stored; "+f.Detail
-	}
-	return f
+	return g.told(ctx, []string{sizesRight}, "buckets are priced by their estimate, not by what is stored")
 }
 
 // actAs is what it takes to make a machine that runs as an account.

@@ -22,6 +22,42 @@ type Ask struct {
 	Entry string
 }
 
+// AsksOf is what a stack asks for beside the one before it. What it only looks at is nobody's change. differ compares two forms of one resource.
+func AsksOf(was, now []resource.Resource, differ func(now, was resource.Resource) []resource.Change) map[resource.Ref]Ask {
+	asks := map[resource.Ref]Ask{}
+	had := make(map[resource.Ref]*resource.Resource, len(was))
+	for i := range was {
+		had[was[i].Ref] = &was[i]
+	}
+	for i := range now {
+		w := &now[i]
+		before := had[w.Ref]
+		delete(had, w.Ref)
+		switch {
+		case w.Observe || before != nil && before.Hash == w.Hash:
+		case before == nil:
+			asks[w.Ref] = Ask{Verb: Create, Entry: w.Entry}
+		default:
+			asks[w.Ref] = rewriting(differ(*w, *before), w.Entry)
+		}
+	}
+	for ref, gone := range had {
+		if !gone.Observe {
+			asks[ref] = Ask{Verb: Delete, Entry: gone.Entry}
+		}
+	}
+	return asks
+}
+
+// rewriting is what bringing a resource to another form asks for.
+func rewriting(drift []resource.Change, entry string) Ask {
+	ask := Ask{Verb: Update, Drift: drift, Entry: entry}
+	if slices.ContainsFunc(drift, func(c resource.Change) bool { return c.Recreate }) {
+		ask.Verb = Recreate
+	}
+	return ask
+}
+
 // withhold is step, or in place of one that has nothing to do a hold of what the withheld commit asks for. What is due all the same
 // stays due, but that nothing is removed which that commit wants back.
 func (d *draft) withhold(it *item, step Step) Step {

@@ -74,7 +74,7 @@ func (r *Reconciler) judge(ctx context.Context, p *Pass) (v Verdict, known bool)
 		return v, true
 	}
 	if r.asksOf != (pair{r.askedTimes, r.taken}) {
-		r.asks, r.asksOf = r.compareStacks(r.good.Resources, r.asked.Resources), pair{r.askedTimes, r.taken}
+		r.asks, r.asksOf = plan.AsksOf(r.good.Resources, r.asked.Resources, r.differ), pair{r.askedTimes, r.taken}
 	}
 	if len(r.asks) == 0 { // one that changes no resource spends nothing, whatever it says of prices
 		return Verdict{Over: r.Afford(r.asked.Stack, &r.asked.Stack).Over}, true
@@ -122,45 +122,11 @@ func (p *Pass) by(s stackAt) {
 	p.Want, p.Credit, p.using, p.lookout = s.Resources, s.Credit, s.Revision, s.Observe
 }
 
-// compareStacks is what a stack asks for beside another. What it only looks at is nobody's change.
-func (r *Reconciler) compareStacks(was, now []resource.Resource) map[resource.Ref]plan.Ask {
-	asks := map[resource.Ref]plan.Ask{}
-	had := make(map[resource.Ref]*resource.Resource, len(was))
-	for i := range was {
-		had[was[i].Ref] = &was[i]
-	}
-	for i := range now {
-		w := &now[i]
-		before := had[w.Ref]
-		delete(had, w.Ref)
-		switch {
-		case w.Observe || before != nil && before.Hash == w.Hash:
-		case before == nil:
-			asks[w.Ref] = plan.Ask{Verb: plan.Create, Entry: w.Entry}
-		default:
-			asks[w.Ref] = r.rewrite(*w, *before)
-		}
-	}
-	for ref, gone := range had {
-		if !gone.Observe {
-			asks[ref] = plan.Ask{Verb: plan.Delete, Entry: gone.Entry}
-		}
-	}
-	return asks
-}
-
-// rewrite is what one form of a resource asks for beside another.
-func (r *Reconciler) rewrite(now, was resource.Resource) plan.Ask {
-	ask := plan.Ask{Verb: plan.Update, Entry: now.Entry}
+// differ is what one form of a resource has other than another; nothing where its kind is not known, of which whoever writes it says so.
+func (r *Reconciler) differ(now, was resource.Resource) []resource.Change {
 	k, err := r.kindOf(now)
 	if err != nil {
-		return ask // whoever writes it says so
+		return nil
 	}
-	ask.Drift = k.Compare(now, was)
-	for _, c := range ask.Drift {
-		if c.Recreate {
-			ask.Verb = plan.Recreate
-		}
-	}
-	return ask
+	return k.Compare(now, was)
 }

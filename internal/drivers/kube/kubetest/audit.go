@@ -9,6 +9,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"time"
 )
 
 // Request is one audited request.
@@ -16,6 +17,7 @@ type Request struct {
 	User, Verb, URI, UserAgent string
 	Resource, Namespace, Name  string
 	Code                       int
+	Received, Answered         time.Time
 }
 
 // String is VERB RESOURCE NAMESPACE/NAME CODE, for a test's message.
@@ -54,13 +56,15 @@ func (c *Cluster) Requests(user string, since int64) ([]Request, error) {
 			User                        struct{ Username string }
 			ObjectRef                   struct{ Resource, Namespace, Name string }
 			ResponseStatus              struct{ Code int }
+			Received                    time.Time `json:"requestReceivedTimestamp"`
+			Answered                    time.Time `json:"stageTimestamp"`
 		}
 		if err := json.Unmarshal(bytes.TrimSpace(line), &e); err != nil {
 			return nil, err
 		}
 		if e.User.Username == user {
 			requests = append(requests, Request{e.User.Username, e.Verb, e.RequestURI, e.UserAgent,
-				e.ObjectRef.Resource, e.ObjectRef.Namespace, e.ObjectRef.Name, e.ResponseStatus.Code})
+				e.ObjectRef.Resource, e.ObjectRef.Namespace, e.ObjectRef.Name, e.ResponseStatus.Code, e.Received, e.Answered})
 		}
 	}
 }

@@ -1,0 +1,187 @@
+package e2e_test
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"os"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime/schema"
+	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/client-go/dynamic"
+
+	"recsysd.dev/recsysd/internal/drivers/kube/kubetest"
+)
+
+// crowd makes w's stack one of n objects in the cluster that a kubeconfig leads to, in files of a hundred: half ConfigMaps of 2 KB, half
+// Deployments of no pods. Above a thousand they are ConfigMaps of 1 KB alone.
+func (w *world) crowd(n int, stackKeys string) (stack string, files []string) {
+	w.Helper()
+	path, err := kube.Kubeconfig(kubetest.Recsysd)
+	if err != nil {
+		w.Fatal(err)
+	}
+	w.configure(fmt.Sprintf("kubernetes: {kubeconfig: %q}\n", path) + stackKeys)
+	filler := strings.Repeat("0123456789abcdef", 128)
+	if n > 1000 {
+		filler = filler[:1024]
+	}
+	var file strings.Builder
+	for i := range n {
+		if i%2 == 1 && n <= 1000 {
+			fmt.Fprintf(&file, "---\napiVersion: apps/v1\nkind: Deployment\nmetadata: {name: d-%05d}\nspec:\n  replicas: 0\n  selector: {matchLabels: {app: d-%05d}}\n"+
+				"  template:\n    metadata: {labels: {app: d-%05d}}\n    spec: {containers: [{name: main, image: \"busybox:1\", resources: {requests: {cpu: 10m, memory: 16Mi}}}]}\n", i, i, i)
+		} else {
+			fmt.Fprintf(&file, "---\napiVersion: v1\nkind: ConfigMap\nmetadata: {name: c-%05d}\ndata: {n: \"%d\", filler: %s}\n", i, i, filler)
+		}
+		if i%100 == 99 || i == n-1 {
+			files = append(files, fmt.Sprintf("k8s/%03d.yaml", i/100), file.String())
+			file.Reset()
+		}
+	}
+	var patterns []string // one may name 2,000 objects
+	for i := 0; i < n; i += 1000 {
+		patterns = append(patterns, fmt.Sprintf("k8s/%02d*.yaml", i/1000))
+	}
+	return fmt.Sprintf("apiVersion: recsysd.dev/v1alpha1\nkind: Stack\nname: %s\nproject: acme\nregion: us-central1\nmanifests: [%s]\n",
+		w.stack, `"`+strings.Join(patterns, `", "`)+`"`), files
+}
+
+// What a pass in which nothing has changed costs as a stack grows: processor time of the daemon, requests to the API server, and memory.
+func BenchmarkUnchangedAtScale(b *testing.B) {
+	for _, n := range []int{10, 100, 1000, 10000} {
+		b.Run(fmt.Sprint(n), func(b *testing.B) {
+			w := newWorld(b, fmt.Sprintf("bench-crowd-%d", n))
+			w.poll, w.level = "1h", "info"
+			stack, files := w.crowd(n, "interval: 50ms\n")
+			commit := w.push("the stack", stack, files...)
+			began := time.Now()
+			w.start()
+			w.within(time.Duration(n)*100*time.Millisecond+time.Minute, "the stack converges", w.converged(commit))
+			b.ReportMetric(time.Since(began).Seconds(), "first-s")
+			peak := high(b, w.daemon)
+			const of = "recsysd_passes_total"
+			passes := func() float64 {
+				v, err := w.metric(of)
+				if err != nil {
+					b.Fatal(err)
+				}
+				return v
+			}
+			time.Sleep(2 * time.Second)
+			mark, before, count := kube.Mark(), processor(b, w.daemon), passes()
+			for b.Loop() {
+				time.Sleep(10 * time.Second)
+			}
+			spent, made := processor(b, w.daemon)-before, passes()-count
+			b.ReportMetric(spent.Seconds()*1000/made, "cpu-ms/pass")
+			b.ReportMetric(made, "passes")
+			b.ReportMetric(resident(b, w.daemon), "rss-MiB")
+			b.ReportMetric(peak, "first-peak-MiB")
+			requests, err := kube.Requests(kubetest.Recsysd, mark)
+			if err != nil {
+				b.Fatal(err)
+			}
+			b.ReportMetric(float64(len(requests))/made, "kube-requests/pass")
+			b.ReportMetric(0, "ns/op")
+		})
+	}
+}
+
+// The time from when the API server has answered a foreign edit until it has answered the repair, both from its audit log. Each edit is
+// of another field or object, so that none is fought over.
+func BenchmarkRepair(b *testing.B) {
+	b.Run("example", func(b *testing.B) {
+		w := newWorld(b, "bench-repair")
+		w.level = "info"
+		w.configure("interval: 60s\n")
+		commit := w.push("the stack", w.example())
+		w.start()
+		w.eventually("the stack converges", w.converged(commit))
+		repair(b, w, func(i int) (string, string, string) {
+			name := []string{"api", "mlflow", "redis", "postgres"}[i%4]
+			return "services", name, fmt.Sprintf(`{"metadata":{"annotations":{"hand-%d":"x"}}}`, i)
+		})
+	})
+	b.Run("1000", func(b *testing.B) {
+		w := newWorld(b, "bench-repair-crowd")
+		w.level = "info"
+		stack, files := w.crowd(1000, "interval: 60s\n")
+		commit := w.push("the stack", stack, files...)
+		w.start()
+		w.within(5*time.Minute, "the stack converges", w.converged(commit))
+		repair(b, w, func(i int) (string, string, string) {
+			return "configmaps", fmt.Sprintf("c-%05d", 2*(i%500)), fmt.Sprintf(`{"data":{"n":"edited %d"}}`, i)
+		})
+	})
+}
+
+func repair(b *testing.B, w *world, edit func(i int) (resource, name, patch string)) {
+	admin, err := dynamic.NewForConfig(kube.Config(kubetest.Admin))
+	if err != nil {
+		b.Fatal(err)
+	}
+	time.Sleep(time.Second)
+	mark := kube.Mark()
+	type hand struct{ resource, name string }
+	var hands []hand
+	for i := 0; b.Loop(); i++ {
+		resource, name, patch := edit(i)
+		at := schema.GroupVersionResource{Version: "v1", Resource: resource}
+		if _, err := admin.Resource(at).Namespace(w.stack).Patch(b.Context(), name, types.MergePatchType, []byte(patch), metav1.PatchOptions{FieldManager: "kubectl-edit"}); err != nil {
+			b.Fatal(err)
+		}
+		hands = append(hands, hand{resource, name})
+		time.Sleep(time.Second + rand.N(500*time.Millisecond))
+	}
+	edits, err := kube.Writes(kubetest.Admin, mark)
+	if err != nil {
+		b.Fatal(err)
+	}
+	repairs, err := kube.Writes(kubetest.Recsysd, mark)
+	if err != nil {
+		b.Fatal(err)
+	}
+	edits = slices.DeleteFunc(edits, func(r kubetest.Request) bool { return r.Namespace != w.stack })
+	var took []time.Duration
+	for i, e := range edits {
+		var last time.Time
+		for _, r := range repairs {
+			if r.Resource == e.Resource && r.Namespace == e.Namespace && r.Name == e.Name && r.Answered.After(e.Received) && (i+1 == len(edits) || r.Answered.Before(edits[i+1].Received)) {
+				last = r.Answered
+			}
+		}
+		if last.IsZero() {
+			b.Errorf("edit %d of %s %s was not put back before the next", i, e.Resource, e.Name)
+			continue
+		}
+		took = append(took, last.Sub(e.Answered))
+	}
+	slices.Sort(took)
+	if len(took) == 0 {
+		b.Fatal("nothing was put back")
+	}
+	at := func(q float64) float64 { return took[int(q*float64(len(took)-1))].Seconds() * 1000 }
+	b.ReportMetric(at(0.5), "median-ms")
+	b.ReportMetric(at(0.99), "p99-ms")
+	b.ReportMetric(float64(len(took)), "edits")
+	b.ReportMetric(0, "ns/op")
+}
+
+// high is the most memory that the daemon has had resident, in MiB.
+func high(b *testing.B, d *daemon) float64 {
+	status, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", d.cmd.Process.Pid))
+	if err != nil {
+		b.Fatal(err)
+	}
+	_, after, _ := strings.Cut(string(status), "VmHWM:")
+	var kib float64
+	if _, err := fmt.Sscan(after, &kib); err != nil {
+		b.Fatal(err)
+	}
+	return kib / 1024
+}

@@ -123,4 +123,15 @@ type sighting struct {
 	mapping mapping
 	owned   bool
 	dry     *prediction
+
+	ref      resource.Ref // what follows from the manifest, and is asked again and again
+	needs    []resource.Need
+	lifetime resource.Lifetime
+	known    bool
+}
+
+// know works out once what follows from o, which is the object that was seen.
+func (s *sighting) know(o Object) {
+	s.ref, s.needs, s.lifetime = o.Ref(), o.Needs(), o.Lifetime()
+	s.known = true
 }

@@ -40,7 +40,7 @@ func (f *faults) forbid(d *Driver, change func()) {
 		outcome, up := w.outcome, w.up
 		w.mu.Unlock()
 		if up {
-			<-outcome
+			<-outcome.known
 		}
 	}
 }

@@ -1,8 +1,6 @@
 package kube
 
 import (
-	"bytes"
-	"encoding/json"
 	"fmt"
 	"slices"
 	"strings"
@@ -40,11 +38,11 @@ func owners(live map[string]any) ([]owner, error) {
 		if o.subresource == "status" || e["fieldsV1"] == nil {
 			continue
 		}
-		b, err := json.Marshal(e["fieldsV1"])
+		fields, err := fieldsOf(e)
 		if err != nil {
 			return nil, fmt.Errorf("%w: manager %s: %w", errUnreadable, o.name, err)
 		}
-		if err := o.fields.FromJSON(bytes.NewReader(b)); err != nil {
+		if err := o.fields.FromJSON(strings.NewReader(fields)); err != nil {
 			return nil, fmt.Errorf("%w: manager %s: %w", errUnreadable, o.name, err)
 		}
 		all = append(all, o)
@@ -230,7 +228,11 @@ func (h hands) taken(live map[string]any, paths []fieldpath.Path, version string
 	} else {
 		entries = append(entries, entry)
 	}
-	return slices.DeleteFunc(entries, func(e any) bool { m, _ := e.(map[string]any); return len(object(m, "fieldsV1")) == 0 }), nil
+	return slices.DeleteFunc(entries, func(e any) bool {
+		m, _ := e.(map[string]any)
+		fields, err := fieldsOf(m)
+		return err == nil && (fields == "" || fields == "{}")
+	}), nil
 }
 
 func same(a map[string]any, b any) bool {
@@ -250,10 +252,6 @@ func with(entry map[string]any, fields *fieldpath.Set) (map[string]any, error) {
 	for k, v := range entry {
 		out[k] = v
 	}
-	var v map[string]any
-	if err := json.Unmarshal(b, &v); err != nil {
-		return nil, fmt.Errorf("fields of manager %s: %w", text(entry, "manager"), err)
-	}
-	out["fieldsV1"] = v
+	out["fieldsV1"] = ownedBy(b)
 	return out, nil
 }

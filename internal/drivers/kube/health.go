@@ -21,7 +21,7 @@ func health(o Object) (resource.State, string) {
 		return resource.Pending, "waiting for its controller to see the change"
 	}
 	gk := o.GVK().GroupKind()
-	if judge, ok := judges()[gk]; ok {
+	if judge, ok := judges[gk]; ok {
 		return judge(m)
 	}
 	if OwnGroup(gk.Group) {
@@ -37,26 +37,24 @@ func unseen(m map[string]any) bool {
 }
 
 // judges are the kinds with rules of their own. Every other of the API server's kinds is ready once it exists.
-func judges() map[schema.GroupKind]func(map[string]any) (resource.State, string) {
-	return map[schema.GroupKind]func(map[string]any) (resource.State, string){
-		{Group: "apps", Kind: "Deployment"}:                      deployment,
-		{Group: "apps", Kind: "StatefulSet"}:                     statefulSet,
-		{Group: "apps", Kind: "DaemonSet"}:                       daemonSet,
-		{Group: "apps", Kind: "ReplicaSet"}:                      replicaSet,
-		{Kind: "ReplicationController"}:                          replicaSet,
-		{Group: "batch", Kind: "Job"}:                            job,
-		{Kind: "Pod"}:                                            pod,
-		{Kind: "Service"}:                                        service,
-		{Group: "networking.k8s.io", Kind: "Ingress"}:            ingress,
-		{Group: "networking.gke.io", Kind: "ManagedCertificate"}: certificate,
-		{Group: "autoscaling", Kind: "HorizontalPodAutoscaler"}:  autoscaler,
-		{Group: "batch", Kind: "CronJob"}:                        cronJob,
-		{Kind: "PersistentVolumeClaim"}:                          claim,
-		{Kind: "PersistentVolume"}:                               volume,
-		{Kind: "Namespace"}:                                      namespace,
-		definitionKind:                                           definition,
-		{Group: "apiregistration.k8s.io", Kind: "APIService"}:    apiService,
-	}
+var judges = map[schema.GroupKind]func(map[string]any) (resource.State, string){
+	{Group: "apps", Kind: "Deployment"}:                      deployment,
+	{Group: "apps", Kind: "StatefulSet"}:                     statefulSet,
+	{Group: "apps", Kind: "DaemonSet"}:                       daemonSet,
+	{Group: "apps", Kind: "ReplicaSet"}:                      replicaSet,
+	{Kind: "ReplicationController"}:                          replicaSet,
+	{Group: "batch", Kind: "Job"}:                            job,
+	{Kind: "Pod"}:                                            pod,
+	{Kind: "Service"}:                                        service,
+	{Group: "networking.k8s.io", Kind: "Ingress"}:            ingress,
+	{Group: "networking.gke.io", Kind: "ManagedCertificate"}: certificate,
+	{Group: "autoscaling", Kind: "HorizontalPodAutoscaler"}:  autoscaler,
+	{Group: "batch", Kind: "CronJob"}:                        cronJob,
+	{Kind: "PersistentVolumeClaim"}:                          claim,
+	{Kind: "PersistentVolume"}:                               volume,
+	{Kind: "Namespace"}:                                      namespace,
+	definitionKind:                                           definition,
+	{Group: "apiregistration.k8s.io", Kind: "APIService"}:    apiService,
 }
 
 // count is a whole number; otherwise where there is none.

@@ -67,9 +67,14 @@ func TestHealth(t *testing.T) {
 		if err := yaml.Unmarshal([]byte(c.object), &m); err != nil {
 			t.Fatalf("%s: %v", c.why, err)
 		}
-		state, detail := health(Object{Manifest: normal(m)})
+		live := normal(m)
+		state, detail := health(Object{Manifest: live})
 		if state != c.state || !strings.Contains(detail, c.detail) {
 			t.Errorf("%s: got %v %q, want %v with %q", c.why, state, detail, c.state, c.detail)
+		}
+		strip(live)
+		if again, same := health(Object{Manifest: live}); again != state || same != detail {
+			t.Errorf("%s: of what is kept of it, %v %q is said instead of %v %q", c.why, again, same, state, detail)
 		}
 	}
 }

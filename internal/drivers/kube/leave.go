@@ -25,7 +25,7 @@ func (o Object) leaves(p fieldpath.Path, live map[string]any) bool {
 	if last := p[len(p)-1].FieldName; last != nil && strings.HasPrefix(*last, "recsysd.dev/") {
 		return false
 	}
-	if off, sleeps := sleepers()[o.GVK().GroupKind()]; sleeps && p.Equals(fieldpath.MakePathOrDie("spec", off.field)) &&
+	if off, sleeps := sleepers[o.GVK().GroupKind()]; sleeps && p.Equals(fieldpath.MakePathOrDie("spec", off.field)) &&
 		o.Asleep != (text(live, "metadata", "annotations", AnnotationAsleep) == "true") {
 		return false
 	}

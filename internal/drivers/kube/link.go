@@ -5,9 +5,8 @@ import (
 	"fmt"
 	"net/http"
 	"net/url"
-	"strconv"
-	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"k8s.io/apimachinery/pkg/runtime/schema"
@@ -28,7 +27,9 @@ type link struct {
 	meta    metadata.Interface
 	kinds   mapper
 	verdict verdicts
+	looks   looks
 	sweep   sweep
+	lists   atomic.Bool // the server does not send over a watch what there is: it is listed
 
 	ctx    context.Context
 	cancel context.CancelFunc
@@ -140,46 +141,4 @@ func (s *link) open() []*watch {
 		all = append(all, w)
 	}
 	return all
-}
-
-// transport lets so many requests at a time through, watches apart, and counts them all.
-type transport struct {
-	next  http.RoundTripper
-	gate  chan struct{}
-	count func(service, method, code string)
-}
-
-func (t *transport) RoundTrip(req *http.Request) (*http.Response, error) {
-	method := method(req)
-	if method != "watch" {
-		select {
-		case t.gate <- struct{}{}:
-			defer func() { <-t.gate }()
-		case <-req.Context().Done():
-			return nil, req.Context().Err()
-		}
-	}
-	resp, err := t.next.RoundTrip(req)
-	code := "error"
-	if err == nil {
-		code = strconv.Itoa(resp.StatusCode)
-	}
-	t.count("kubernetes", method, code)
-	return resp, err
-}
-
-// method names what a request does, for the metric.
-func method(req *http.Request) string {
-	q := req.URL.Query()
-	switch {
-	case q.Get("watch") != "":
-		return "watch"
-	case q.Get("dryRun") != "":
-		return "dry-run"
-	case req.Method == http.MethodPatch && strings.Contains(req.Header.Get("Content-Type"), "apply-patch"):
-		return "apply"
-	case req.Method == http.MethodPost:
-		return "create"
-	}
-	return strings.ToLower(req.Method)
 }

@@ -233,10 +233,8 @@ func (w *world) caughtUp(o Object, version string) {
 		st := &s.watch(m).store
 		st.mu.Lock()
 		defer st.mu.Unlock()
-		if i := st.items[o.Namespace()+"/"+o.Name()]; i != nil {
-			return i.version >= number(version)
-		}
-		return st.gone[o.Namespace()+"/"+o.Name()] >= number(version)
+		i := st.items[o.Namespace()+"/"+o.Name()]
+		return i == nil || i.version >= number(version) // without the label it is dropped
 	})
 }
 

@@ -12,6 +12,9 @@ import (
 // Needs are what the object lives in (cluster, namespace, definition) and what its manifest names in its own namespace,
 // which is a matter of order alone. A need may name what the stack does not hold.
 func (o Object) Needs() []resource.Need {
+	if o.seen != nil && o.seen.known {
+		return o.seen.needs
+	}
 	n := needs{namespace: o.Namespace(), found: map[resource.Ref]bool{}}
 	if o.Cluster != (resource.Ref{}) {
 		n.found[o.Cluster] = true

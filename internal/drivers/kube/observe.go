@@ -39,7 +39,9 @@ func (d *Driver) Observe(ctx context.Context, want []Object, list bool) (resourc
 		d.hashes.keep(want)
 		d.chosen.keep(want)
 		l.unnamed(&seen, want)
-		seen.Notices = s.sweep.notices()
+		s.verdict.keep(want)
+		s.looks.whole()
+		seen.Notices = s.notices()
 	}
 	return seen, nil
 }
@@ -91,22 +93,25 @@ func (l *look) prepare(ctx context.Context, want []Object, list bool) error {
 	if !list {
 		open = slices.DeleteFunc(open, func(w *watch) bool { _, ok := l.kinds[w.gvk]; return !ok })
 	}
-	return l.raise(ctx, open)
+	return l.raise(ctx, open, list)
 }
 
 // raise waits for watches and notes those that cannot be up. It fails if the cluster does not answer.
-func (l *look) raise(ctx context.Context, watches []*watch) error {
+func (l *look) raise(ctx context.Context, watches []*watch, whole bool) error {
 	errs := make([]error, len(watches))
 	var g errgroup.Group
 	for n, w := range watches {
+		if w.isUp() {
+			continue
+		}
 		g.Go(func() error {
-			errs[n] = w.ready(ctx)
+			errs[n] = w.ready(ctx, whole)
 			return nil
 		})
 	}
 	_ = g.Wait() // the errors are in errs, one per watch
 	for n, w := range watches {
-		if ofCluster(errs[n]) {
+		if ofCluster(errs[n]) && !errors.Is(errs[n], errPolled) {
 			return errs[n]
 		}
 		if errs[n] != nil {
@@ -126,6 +131,9 @@ func (l *look) named(ctx context.Context, want []Object) (resource.Seen[Object],
 		if !ok || m.namespaced != (o.Namespace() != "") {
 			continue // of a kind that does not exist (in this scope): it cannot exist itself
 		}
+		if found[n] = l.same(m, &o); found[n] != nil {
+			continue
+		}
 		g.Go(func() (err error) {
 			found[n], err = l.one(ctx, m, o)
 			return err
@@ -134,13 +142,22 @@ func (l *look) named(ctx context.Context, want []Object) (resource.Seen[Object],
 	if err := g.Wait(); err != nil {
 		return resource.Seen[Object]{}, err
 	}
-	var seen resource.Seen[Object]
+	seen := resource.Seen[Object]{Live: make([]resource.Live[Object], 0, len(want))}
 	for _, f := range found {
 		if f != nil {
 			seen.Live = append(seen.Live, *f)
 		}
 	}
 	return seen, nil
+}
+
+// same is what the last look at a wanted object came to, if it would come to the same now; else nil.
+func (l *look) same(m mapping, want *Object) *resource.Live[Object] {
+	last := l.s.looks.again(want, l.began)
+	if last == nil || l.down[m.gvr] != nil || l.s.watch(m) != last.watch || last.watch.store.at(last.key) != last.live {
+		return nil
+	}
+	return last.found
 }
 
 // one looks at one wanted object; nil if it is absent. An error means that the cluster is not reached.
@@ -161,6 +178,9 @@ func (l *look) one(ctx context.Context, m mapping, want Object) (*resource.Live[
 			r := l.report(m, wanted, live, p)
 			if r.Owned {
 				r.State, r.Detail = l.s.rollout(ctx, Object{Manifest: live.object.Object}, r.State, r.Detail)
+			}
+			if w := l.s.watch(m); m.listable && w.store.get(want.Namespace(), want.Name()) == live {
+				l.s.looks.note(&want, w, live, r, p)
 			}
 			return r, nil
 		}
@@ -230,12 +250,12 @@ func (d *Driver) owns(u *unstructured.Unstructured) bool {
 // report is what is told of a live object; p is nil for one that is not wanted.
 func (l *look) report(m mapping, want Object, live *item, p *prediction) *resource.Live[Object] {
 	full := Object{Manifest: live.object.Object}
-	state, detail := health(full)
 	owned := l.d.owns(live.object)
+	seen := &sighting{item: live, mapping: m, owned: owned, dry: p}
 	r := &resource.Live[Object]{
-		Spec:  Object{Manifest: compared(live.object.Object), Cluster: want.Cluster, Billing: want.Billing, seen: &sighting{live, m, owned, p}},
-		State: state, Locked: live.leaving, Owned: owned, Entry: full.label(LabelEntry),
-		Unprotected: full.annotation(AnnotationUnprotected), Detail: detail, Version: live.print, Outputs: outputs(full),
+		Spec:  Object{Manifest: live.plain, Cluster: want.Cluster, Billing: want.Billing, seen: seen},
+		State: live.state, Locked: live.leaving, Owned: owned, Entry: full.label(LabelEntry),
+		Unprotected: full.annotation(AnnotationUnprotected), Detail: live.detail, Version: live.print, Outputs: outputs(full),
 	}
 	r.Spec.Asleep = full.Rest() != nil && full.annotation(AnnotationAsleep) == "true"
 	if m.gvk.GroupKind() == secretKind {
@@ -244,6 +264,7 @@ func (l *look) report(m mapping, want Object, live *item, p *prediction) *resour
 	if !OwnGroup(m.gvk.Group) {
 		r.Spec.Definition = m.gvr.Resource + "." + m.gvr.Group
 	}
+	seen.know(r.Spec)
 	if p != nil {
 		w := want
 		w.dry = p

@@ -3,9 +3,12 @@ package kube
 import (
 	"context"
 	"fmt"
+	"maps"
+	"math/rand/v2"
 	"net/http"
 	"strings"
 	"sync"
+	"time"
 
 	"sigs.k8s.io/structured-merge-diff/v6/fieldpath"
 
@@ -17,12 +20,13 @@ type prediction struct {
 	changes []resource.Change
 	take    []fieldpath.Path // fields that only a hand owns and that are to be put back
 	notice  string
-	refused string // why the server would not take the spec; "": it would
-	final   bool   // a write would be refused as the dry-run was: it is not tried
-	missing string // why it is not known which image it is to run; "": it is
+	refused string    // why the server would not take the spec; "": it would
+	final   bool      // a write would be refused as the dry-run was: it is not tried
+	missing string    // why it is not known which image it is to run; "": it is
+	until   time.Time // then the same question is put again: defaults and webhooks may have changed
 }
 
-// verdicts keeps predictions by object, wanted hash and live fingerprint: the same question costs no second request.
+// verdicts keeps predictions by object, wanted hash and live fingerprint: the same question costs no second request for a while.
 type verdicts struct {
 	mu   sync.Mutex
 	last map[resource.Ref]verdict
@@ -33,29 +37,38 @@ type verdict struct {
 	answer   *prediction
 }
 
-func (v *verdicts) get(ref resource.Ref, question string) *prediction {
+func (v *verdicts) get(ref resource.Ref, question string, now time.Time) *prediction {
 	v.mu.Lock()
 	defer v.mu.Unlock()
-	if last := v.last[ref]; last.question == question {
+	if last := v.last[ref]; last.question == question && now.Before(last.answer.until) {
 		return last.answer
 	}
 	return nil
 }
 
-func (v *verdicts) put(ref resource.Ref, question string, p *prediction) {
+// put keeps an answer for half of most to the whole of it, so that what was asked at once is not asked again at once.
+func (v *verdicts) put(ref resource.Ref, question string, p *prediction, most time.Duration) {
 	v.mu.Lock()
 	defer v.mu.Unlock()
 	if v.last == nil {
 		v.last = map[resource.Ref]verdict{}
 	}
+	p.until = time.Now().Add(most/2 + rand.N(most/2))
 	v.last[ref] = verdict{question, p}
 }
 
-// clear forgets all: defaults and webhooks may have changed.
-func (v *verdicts) clear() {
+// keep forgets all but the objects of want.
+func (v *verdicts) keep(want []Object) {
 	v.mu.Lock()
 	defer v.mu.Unlock()
-	v.last = nil
+	if len(v.last) <= len(want) {
+		return
+	}
+	wanted := make(map[resource.Ref]bool, len(want))
+	for _, o := range want {
+		wanted[o.Ref()] = true
+	}
+	maps.DeleteFunc(v.last, func(ref resource.Ref, _ verdict) bool { return !wanted[ref] })
 }
 
 // predict asks what applying want to live would change. An error that ofCluster does not blame on the cluster means
@@ -64,7 +77,7 @@ func (d *Driver) predict(ctx context.Context, s *link, m mapping, want Object, l
 	want = want.borrowed(live.object.Object)
 	hash := d.hashes.of(want)
 	question := fmt.Sprint(hash, want.Generate, want.Floor, live.print, want.leave)
-	if p := s.verdict.get(want.Ref(), question); p != nil {
+	if p := s.verdict.get(want.Ref(), question, time.Now()); p != nil {
 		return p, nil
 	}
 	patch, _ := declared(want)
@@ -90,7 +103,7 @@ func (d *Driver) predict(ctx context.Context, s *link, m mapping, want Object, l
 	if err != nil {
 		return nil, err
 	}
-	s.verdict.put(want.Ref(), question, p)
+	s.verdict.put(want.Ref(), question, p, s.o.Relist)
 	return p, nil
 }
 
@@ -106,7 +119,7 @@ func (s *link) sameStill(ctx context.Context, m mapping, live *item, version str
 	if err != nil {
 		return err
 	}
-	if fingerprint(now.Object) != live.print || number(now.GetResourceVersion()) < number(version) {
+	if fresh := newItem(now); fresh.print != live.print || fresh.version < number(version) {
 		return errMoved
 	}
 	return nil

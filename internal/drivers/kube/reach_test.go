@@ -48,7 +48,9 @@ func TestHealthOfWhatLeadsToPods(t *testing.T) {
 		{"one whose last run failed", cron("lastScheduleTime: '2026-11-25T03:00:00Z', lastSuccessfulTime: '2026-11-24T03:04:00Z'"), resource.Ready, "the last that did ended 2026-11-24T03:04:00Z"},
 		{"one that never went well", cron("lastScheduleTime: '2026-11-25T03:00:00Z'"), resource.Ready, "ended never"},
 	} {
-		state, detail := health(Object{Manifest: normal(read(t, c.object))})
+		live := normal(read(t, c.object))
+		strip(live)
+		state, detail := health(Object{Manifest: live})
 		if state != c.state || !strings.Contains(detail, c.detail) || c.detail == "" && detail != "" {
 			t.Errorf("%s: %v %q, want %v with %q", c.why, state, detail, c.state, c.detail)
 		}

@@ -28,12 +28,10 @@ const restManager = "recsysd-wake"
 
 // sleepers are the kinds that can sleep, with the field by which they do. An autoscaler needs none: Kubernetes leaves it idle while its
 // target has no replicas.
-func sleepers() map[schema.GroupKind]setting {
-	return map[schema.GroupKind]setting{
-		{Group: "apps", Kind: "Deployment"}:  {"replicas", int64(0)},
-		{Group: "apps", Kind: "StatefulSet"}: {"replicas", int64(0)},
-		{Group: "batch", Kind: "CronJob"}:    {"suspend", true},
-	}
+var sleepers = map[schema.GroupKind]setting{
+	{Group: "apps", Kind: "Deployment"}:  {"replicas", int64(0)},
+	{Group: "apps", Kind: "StatefulSet"}: {"replicas", int64(0)},
+	{Group: "batch", Kind: "CronJob"}:    {"suspend", true},
 }
 
 // setting is a field of spec and its value.
@@ -49,7 +47,7 @@ var (
 
 // Rest is what is wanted of the object; nil if it is of a kind that never sleeps.
 func (o Object) Rest() *resource.Rest {
-	if _, sleeps := sleepers()[o.GVK().GroupKind()]; !sleeps {
+	if _, sleeps := sleepers[o.GVK().GroupKind()]; !sleeps {
 		return nil
 	}
 	return &resource.Rest{Asleep: o.Asleep, Until: o.Until, Wakes: o.Wakes, ByHand: o.byHand}
@@ -79,7 +77,7 @@ func (o Object) formed() map[string]any {
 	if notes == nil {
 		notes = map[string]any{}
 	}
-	off := sleepers()[o.GVK().GroupKind()]
+	off := sleepers[o.GVK().GroupKind()]
 	notes[AnnotationAsleep], spec[off.field] = "true", off.value
 	meta["annotations"], m["metadata"], m["spec"] = notes, meta, spec
 	return m

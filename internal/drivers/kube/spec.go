@@ -79,7 +79,13 @@ type Object struct {
 
 // GVK is the manifest's group, version and kind.
 func (o Object) GVK() schema.GroupVersionKind {
-	return schema.FromAPIVersionAndKind(text(o.Manifest, "apiVersion"), text(o.Manifest, "kind"))
+	apiVersion, kind := text(o.Manifest, "apiVersion"), text(o.Manifest, "kind")
+	if group, version, ok := strings.Cut(apiVersion, "/"); !ok {
+		return schema.GroupVersionKind{Version: apiVersion, Kind: kind}
+	} else if !strings.Contains(version, "/") {
+		return schema.GroupVersionKind{Group: group, Version: version, Kind: kind}
+	}
+	return schema.GroupVersionKind{Kind: kind}
 }
 
 // Name is metadata.name.
@@ -90,6 +96,9 @@ func (o Object) Namespace() string { return text(o.Manifest, "metadata", "namesp
 
 // Ref names the object whatever version its manifest is written in.
 func (o Object) Ref() resource.Ref {
+	if o.seen != nil && o.seen.known {
+		return o.seen.ref
+	}
 	name := o.Name()
 	if ns := o.Namespace(); ns != "" {
 		name = ns + "/" + name
@@ -105,6 +114,9 @@ func (o Object) GoString() string { return "kube.Object(" + o.Ref().String() + "
 
 // Lifetime is Stateful for what holds data or takes data with it, and for anything that asks for it by annotation.
 func (o Object) Lifetime() resource.Lifetime {
+	if o.seen != nil && o.seen.known {
+		return o.seen.lifetime
+	}
 	if len(o.Generate) > 0 || o.annotation(AnnotationGenerated) != "" || o.annotation(AnnotationProtect) == "true" {
 		return resource.Stateful
 	}

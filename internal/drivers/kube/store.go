@@ -1,68 +1,37 @@
 package kube
 
 import (
-	"encoding/json"
-	"strconv"
 	"sync"
-	"sync/atomic"
 
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
-
-	"recsysd.dev/recsysd/internal/resource"
 )
 
 // store holds the newest known version of each object of one kind. Versions of one kind compare as numbers.
 type store struct {
 	mu     sync.Mutex
 	listed bool
-	items  map[string]*item  // by namespace/name
-	gone   map[string]uint64 // versions at which objects left the list: nothing older comes back
-	ours   map[string]*own   // writes of our own that are under way
+	items  map[string]*item // by namespace/name
+	ours   map[string]*own  // requests of our own that are under way
 }
 
-// own is what is kept while an object is being written by us: the event may come before the answer.
+// own is what is kept while an object is being written or read by us: events may come before the answer.
 type own struct {
-	writes int
-	held   bool // an event came that nobody was told of
+	requests int
+	held     bool   // an event came that nobody was told of
+	gone     uint64 // the version at which the object left the list meanwhile: nothing older comes back
 }
 
-// item is one live object with what is compared again and again. It is never changed.
-type item struct {
-	object  *unstructured.Unstructured
-	version uint64
-	print   string // of the compared parts, who owns them included
-	state   resource.State
-	leaving bool
-	usage   atomic.Pointer[billedBy] // nil until it is asked for
-}
-
-func newItem(u *unstructured.Unstructured) *item {
-	state, _ := health(Object{Manifest: u.Object})
-	return &item{object: u, version: number(u.GetResourceVersion()), print: fingerprint(u.Object), state: state,
-		leaving: u.GetDeletionTimestamp() != nil}
-}
-
-// moved reports whether a difference between two versions of an object is worth a look.
-func (i *item) moved(before *item) bool {
-	return before == nil || i.print != before.print || i.state != before.state || i.leaving != before.leaving
-}
-
-// number reads a resource version; 0, older than everything, if it is none.
-func number(version string) uint64 {
-	n, err := strconv.ParseUint(version, 10, 64)
-	if err != nil {
-		return 0
-	}
-	return n
-}
+func newStore() store { return store{items: map[string]*item{}, ours: map[string]*own{}} }
 
 func key(u *unstructured.Unstructured) string { return u.GetNamespace() + "/" + u.GetName() }
 
 // get returns the object, or nil.
-func (s *store) get(namespace, name string) *item {
+func (s *store) get(namespace, name string) *item { return s.at(namespace + "/" + name) }
+
+func (s *store) at(key string) *item {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return s.items[namespace+"/"+name]
+	return s.items[key]
 }
 
 // all returns every object.
@@ -76,25 +45,25 @@ func (s *store) all() []*item {
 	return all
 }
 
-// put takes u in unless something newer is known, and reports whether it is worth a look.
-func (s *store) put(u *unstructured.Unstructured) bool {
-	i := newItem(u)
+// put takes i in, which an event brought, unless something newer is known, and reports whether it is worth a look.
+func (s *store) put(i *item) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	before := s.items[key(u)]
-	if i.version <= s.gone[key(u)] && i.version != 0 || before != nil && i.version <= before.version && i.version != 0 {
+	k := key(i.object)
+	before, o := s.items[k], s.ours[k]
+	if i.version != 0 && (o != nil && i.version <= o.gone || before != nil && i.version <= before.version) {
 		return false
 	}
-	s.items[key(u)] = i
+	s.items[k] = i
 	moved := i.moved(before)
-	if o := s.ours[key(u)]; o != nil {
+	if o != nil {
 		o.held = o.held || moved
 		return false
 	}
 	return moved
 }
 
-// begin says that we write an object: its events are not told of until end.
+// begin says that we write an object, or read it: its events are not told of until end.
 func (s *store) begin(namespace, name string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -102,10 +71,10 @@ func (s *store) begin(namespace, name string) {
 	if s.ours[k] == nil {
 		s.ours[k] = &own{}
 	}
-	s.ours[k].writes++
+	s.ours[k].requests++
 }
 
-// end takes in the answer to our write, nil if there was none, and returns what has come from elsewhere meanwhile.
+// end takes in the answer to our request, nil if there was none, and returns what has come from elsewhere meanwhile.
 func (s *store) end(namespace, name string, answer *unstructured.Unstructured) (moved []*item) {
 	var i *item
 	if answer != nil {
@@ -117,27 +86,32 @@ func (s *store) end(namespace, name string, answer *unstructured.Unstructured) (
 	o, now := s.ours[k], s.items[k]
 	if o == nil {
 		o = &own{} // announced to an earlier watch of the kind
-	} else if o.writes--; o.writes == 0 {
+	} else if o.requests--; o.requests == 0 {
 		delete(s.ours, k)
 	}
 	switch {
 	case i == nil && now != nil && o.held, i != nil && now != nil && now.version > i.version && now.moved(i):
 		return []*item{now}
-	case i != nil && (now == nil || now.version < i.version) && s.gone[k] < i.version:
+	case i != nil && (now == nil || now.version < i.version) && o.gone < i.version:
 		s.items[k] = i
 	}
 	return nil
 }
 
-// drop takes u out: it was removed, or has lost the label, at its version.
-func (s *store) drop(u *unstructured.Unstructured) {
+// drop takes u out: it was removed, or has lost the label, at its version. It reports whether that is news.
+func (s *store) drop(u *unstructured.Unstructured) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	version := number(u.GetResourceVersion())
-	s.gone[key(u)] = max(version, s.gone[key(u)])
-	if before := s.items[key(u)]; before != nil && before.version <= version {
-		delete(s.items, key(u))
+	k, version := key(u), number(u.GetResourceVersion())
+	if o := s.ours[k]; o != nil {
+		o.gone = max(o.gone, version)
 	}
+	before := s.items[k]
+	if before == nil || before.version > version {
+		return false
+	}
+	delete(s.items, k)
+	return true
 }
 
 // doubt takes an object out without a version: the next look reads it by name.
@@ -147,23 +121,16 @@ func (s *store) doubt(namespace, name string) {
 	delete(s.items, namespace+"/"+name)
 }
 
-// replace takes in a whole list of the given version and returns what is worth a look; nothing at the first.
-func (s *store) replace(list []unstructured.Unstructured, version uint64) (moved []*item) {
-	items := make(map[string]*item, len(list))
-	for n := range list {
-		i := newItem(&list[n])
-		items[key(i.object)] = i
-	}
+// replace takes in everything that there is at a version and returns what is worth a look; nothing at the first.
+func (s *store) replace(items map[string]*item, version uint64) (moved []*item) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	gone := map[string]uint64{}
 	for k, before := range s.items {
 		now := items[k]
 		switch {
 		case now == nil && before.version > version: // an answer of our own, newer than the list
 			items[k] = before
 		case now == nil:
-			gone[k] = version
 			moved = append(moved, before)
 		case now.version < before.version:
 			items[k] = before
@@ -174,47 +141,14 @@ func (s *store) replace(list []unstructured.Unstructured, version uint64) (moved
 			moved = append(moved, now)
 		}
 	}
+	for k, o := range s.ours {
+		if items[k] == nil {
+			o.gone = max(o.gone, version)
+		}
+	}
 	if !s.listed {
 		moved = nil
 	}
-	s.items, s.gone, s.listed = items, gone, true
+	s.items, s.listed = items, true
 	return moved
-}
-
-// fingerprint is equal for two versions of a live object that compare alike: status and bookkeeping apart, but with
-// who owns which field.
-func fingerprint(live map[string]any) string {
-	m := compared(live)
-	var owners []any
-	for _, e := range objects(list(live, "metadata", "managedFields")) {
-		if text(e, "subresource") != "status" {
-			owners = append(owners, []any{e["manager"], e["operation"], e["apiVersion"], e["subresource"], e["fieldsV1"]})
-		}
-	}
-	b, err := json.Marshal([]any{value(live, "metadata", "uid"), m, owners})
-	if err != nil {
-		return "" // the API server sends nothing that JSON cannot hold; no fingerprint matches none
-	}
-	return digest(string(b))
-}
-
-// compared is a live object without what is never compared. It shares the rest with live.
-func compared(live map[string]any) map[string]any {
-	m := make(map[string]any, len(live))
-	for k, v := range live {
-		if k != "status" {
-			m[k] = v
-		}
-	}
-	meta := map[string]any{}
-	for k, v := range object(live, "metadata") {
-		switch k {
-		case "managedFields", "resourceVersion", "generation", "uid", "creationTimestamp", "selfLink", "deletionTimestamp",
-			"deletionGracePeriodSeconds":
-		default:
-			meta[k] = v
-		}
-	}
-	m["metadata"] = meta
-	return m
 }

@@ -3,6 +3,7 @@ package kube
 import (
 	"context"
 	"fmt"
+	"math/rand/v2"
 	"net/http"
 	"slices"
 	"strings"
@@ -75,11 +76,10 @@ func (s *link) search(ctx context.Context, wanted map[schema.GroupVersionKind]ma
 	}
 	slices.Sort(silent)
 	s.sweep.silent = silent
-	s.sweep.due = time.Now().Add(s.o.Relist)
+	s.sweep.due = time.Now().Add(s.o.Relist*9/10 + rand.N(s.o.Relist/5))
 	if failed { // what is forbidden stays so for a while; what has failed may be well again soon
 		s.sweep.due = time.Now().Add(min(s.o.Relist, s.o.RetryListing))
 	}
-	s.verdict.clear()
 	return nil
 }
 
@@ -110,22 +110,37 @@ func (s *link) page(ctx context.Context, m mapping, o metav1.ListOptions) (*meta
 	return s.meta.Resource(m.gvr).List(ctx, o)
 }
 
-// notices tells which kinds could not be searched.
-func (w *sweep) notices() []string {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	if len(w.silent) == 0 {
-		return nil
+// notices tells which kinds could not be searched, and which are not watched.
+func (s *link) notices() (all []string) {
+	s.sweep.mu.Lock()
+	defer s.sweep.mu.Unlock()
+	if len(s.sweep.silent) > 0 {
+		all = append(all, "not searched for objects of the stack, because listing is refused or fails: "+strings.Join(s.sweep.silent, ", "))
 	}
-	return []string{"not searched for objects of the stack, because listing is refused or fails: " + strings.Join(w.silent, ", ")}
+	var polled []string
+	for _, w := range s.open() {
+		if w.unwatched() != nil {
+			polled = append(polled, KindName(w.gvk.GroupKind()))
+		}
+	}
+	if len(polled) > 0 {
+		slices.Sort(polled)
+		all = append(all, "not watched, because that is refused, and so seen no sooner than at the interval: "+strings.Join(polled, ", "))
+	}
+	return all
 }
 
 // unnamed adds what carries the stack's label, was made by recsysd and is not among want, and says which kinds could not
 // be listed.
 func (l *look) unnamed(seen *resource.Seen[Object], want []Object) {
-	met := map[resource.Ref]bool{}
-	for _, o := range want {
-		met[o.Ref()] = true
+	met := make(map[resource.Ref]bool, len(want))
+	for i := range seen.Live {
+		met[seen.Live[i].Spec.Ref()] = true
+	}
+	if len(met) < len(want) { // some are absent, or were when they were looked at
+		for i := range want {
+			met[want[i].Ref()] = true
+		}
 	}
 	l.d.mu.Lock()
 	cluster, place := l.d.cluster, l.d.place
@@ -142,11 +157,11 @@ func (l *look) unnamed(seen *resource.Seen[Object], want []Object) {
 			continue
 		}
 		for _, i := range w.store.all() {
-			o := Object{Manifest: i.object.Object, Cluster: cluster, Billing: Billing{Place: place}}
-			if met[o.Ref()] || !made(i.object.Object) {
+			if met[i.ref] || !i.made {
 				continue
 			}
-			met[o.Ref()] = true
+			met[i.ref] = true
+			o := Object{Manifest: i.object.Object, Cluster: cluster, Billing: Billing{Place: place}}
 			seen.Live = append(seen.Live, *l.report(w.mapping, o, i, nil))
 		}
 	}

@@ -9,15 +9,13 @@ import (
 	"sync"
 	"time"
 
-	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
-	apiwatch "k8s.io/apimachinery/pkg/watch"
 
 	"recsysd.dev/recsysd/internal/resource"
 )
 
-// watch keeps the live objects of one kind that carry the stack's label. While it is up, what it holds is as good as a read.
+// watch keeps the live objects of one kind that carry the stack's label. While it is up, what it holds is as good as a read. One
+// goroutine, begun by link.watch and joined by link.close, fills it and follows what happens: see stream.go.
 type watch struct {
 	s *link
 	mapping
@@ -26,26 +24,46 @@ type watch struct {
 
 	mu      sync.Mutex
 	up      bool
-	err     error         // why it is not up; nil before the first attempt has ended
-	ended   bool          // the kind is gone, and with it this watch
-	barred  time.Time     // until then a refused listing is not tried again
-	outcome chan struct{} // closed, and replaced, whenever up or err is set
+	err     error     // why it is not up; nil before the first attempt has ended
+	polled  error     // why the kind cannot be watched although it can be listed: it is listed at every whole look
+	ended   bool      // the kind is gone, and with it this watch
+	barred  time.Time // until then a refused listing is not tried again
+	outcome *outcome  // of the attempt that is made, or of the next
+
+	// Of the goroutine alone.
+	version  string // that the store is at; "": it is to be filled
+	caught   bool   // the stream that runs, or ran last, has come to where the store was up to date
+	barren   int    // streams begun since anything came over one
+	bookmark bool   // the server sends bookmarks: silence means something
+}
+
+// outcome is what an attempt came to: that stays true for those who waited for it, however soon the watch is lost again.
+type outcome struct {
+	known chan struct{} // closed when err is set
+	err   error
 }
 
 func newWatch(s *link, m mapping) *watch {
-	return &watch{s: s, mapping: m, nudge: make(chan struct{}, 1), outcome: make(chan struct{}),
-		store: store{items: map[string]*item{}, gone: map[string]uint64{}, ours: map[string]*own{}}}
+	return &watch{s: s, mapping: m, nudge: make(chan struct{}, 1), outcome: &outcome{known: make(chan struct{})}, store: newStore()}
 }
 
+var (
+	errClosed = errors.New("the connection to the cluster has been given up")
+	errPolled = errors.New("the kind is not watched")
+)
+
 // ready returns nil once the watch is up, or why it is not after an attempt made now. A listing that was refused is not
-// attempted again for a while: the same refusal is returned.
-func (w *watch) ready(ctx context.Context) error {
+// attempted again for a while: the same refusal is returned. A kind that can only be listed is that now, if whole; else it is errPolled.
+func (w *watch) ready(ctx context.Context, whole bool) error {
 	w.mu.Lock()
-	if w.up {
+	switch {
+	case w.up && w.polled == nil:
 		w.mu.Unlock()
 		return nil
-	}
-	if w.err != nil && (w.ended || time.Now().Before(w.barred)) {
+	case w.polled != nil && !whole:
+		w.mu.Unlock()
+		return errPolled
+	case w.err != nil && (w.ended || time.Now().Before(w.barred)):
 		defer w.mu.Unlock()
 		return w.err
 	}
@@ -56,52 +74,66 @@ func (w *watch) ready(ctx context.Context) error {
 	default: // one is waiting already
 	}
 	select {
-	case <-outcome:
+	case <-outcome.known:
+		return outcome.err
 	case <-ctx.Done():
 		return fmt.Errorf("listing %s: %w", w.gvr.Resource, ctx.Err())
 	case <-w.s.ctx.Done():
 		return fmt.Errorf("listing %s: %w", w.gvr.Resource, errClosed)
 	}
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	if w.up {
-		return nil
-	}
-	return w.err
 }
 
-var errClosed = errors.New("the connection to the cluster has been given up")
-
-func (w *watch) set(err error) {
+// isUp reports whether the store is as good as a read, and stays so.
+func (w *watch) isUp() bool {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	w.up, w.err, w.barred = err == nil, err, time.Time{}
+	return w.up && w.polled == nil
+}
+
+// unwatched is why the kind is listed instead of watched; nil if it is not.
+func (w *watch) unwatched() error {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.polled
+}
+
+// set says how things stand from now on.
+func (w *watch) set(err, polled error) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.up, w.err, w.polled, w.barred = err == nil, err, polled, time.Time{}
 	if status, ok := answer(err); ok {
 		w.ended = status.Code == http.StatusNotFound
 		if status.Code == http.StatusForbidden {
 			w.barred = time.Now().Add(w.s.o.RetryListing)
 		}
 	}
-	close(w.outcome)
-	w.outcome = make(chan struct{})
+	w.outcome.err = err
+	close(w.outcome.known)
+	w.outcome = &outcome{known: make(chan struct{})}
 }
 
-// run lists and watches until ctx is done or the kind is gone.
+// run keeps the store as good as a read, as far as the server lets it, until ctx is done or the kind is gone. What fails is tried again
+// after a pause that grows until a stream has lasted, and at once when somebody asks.
 func (w *watch) run(ctx context.Context) {
 	const shortest, longest = 200 * time.Millisecond, 30 * time.Second
 	wait := shortest
 	for ctx.Err() == nil {
-		version, err := w.list(ctx)
-		w.set(err)
-		switch status, _ := answer(err); {
-		case err == nil:
-			wait = shortest
-			w.set(w.stream(ctx, version))
-		case status.Code == http.StatusNotFound:
+		began := time.Now()
+		err := w.keep(ctx)
+		if refused(err) {
+			err = w.poll(ctx, err)
+		}
+		if status, _ := answer(err); status.Code == http.StatusNotFound {
+			w.set(err, nil)
 			w.s.forget(w)
 			return
-		default:
-			wait = min(2*wait, longest)
+		}
+		if err != nil {
+			w.set(err, nil)
+		}
+		if wait = min(2*wait, longest); time.Since(began) > longest {
+			wait = shortest
 		}
 		pause := time.NewTimer(wait/2 + rand.N(wait/2))
 		select {
@@ -113,82 +145,45 @@ func (w *watch) run(ctx context.Context) {
 	}
 }
 
+// refused: the server has understood, and does not let the kind be watched.
+func refused(err error) bool {
+	status, ok := answer(err)
+	return ok && (status.Code == http.StatusForbidden || status.Code == http.StatusMethodNotAllowed)
+}
+
+// poll lists the kind whenever it is asked for, as long as it is not time to see whether it may be watched after all. why is what the
+// server said to a watch. It returns nil when that time has come, or what the listing failed with.
+func (w *watch) poll(ctx context.Context, why error) error {
+	over := time.NewTimer(w.s.o.RetryListing)
+	defer over.Stop()
+	for {
+		if err := w.list(ctx); err != nil {
+			return err
+		}
+		w.version = "" // nothing follows it
+		w.set(nil, why)
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-over.C:
+			return nil
+		case <-w.nudge:
+		}
+	}
+}
+
 func (w *watch) options() metav1.ListOptions {
 	return metav1.ListOptions{LabelSelector: LabelStack + "=" + w.s.o.Stack}
 }
 
-func (w *watch) list(ctx context.Context) (version string, err error) {
-	ctx, cancel := context.WithTimeout(ctx, requestTimeout)
-	defer cancel()
-	l, err := w.s.dynamic.Resource(w.gvr).List(ctx, w.options())
-	if err != nil {
-		return "", fmt.Errorf("listing %s: %w", w.gvr.Resource, err)
-	}
-	w.notify(w.store.replace(l.Items, number(l.GetResourceVersion())))
-	return l.GetResourceVersion(), nil
-}
-
-// stream follows the events after version until that cannot go on; the server ends a stream every few minutes as a
-// matter of course, and then the next begins where it ended.
-func (w *watch) stream(ctx context.Context, version string) error {
-	for {
-		began := time.Now()
-		last, err := w.follow(ctx, version)
-		if err != nil {
-			return fmt.Errorf("watching %s: %w", w.gvr.Resource, err)
-		}
-		if last == version && time.Since(began) < time.Second {
-			return fmt.Errorf("watching %s: the stream ends as soon as it begins", w.gvr.Resource)
-		}
-		version = last
-	}
-}
-
-func (w *watch) follow(ctx context.Context, version string) (last string, err error) {
-	ctx, cancel := context.WithCancel(ctx)
-	defer cancel()
-	o := w.options()
-	seconds := int64(300 + rand.IntN(300))
-	o.ResourceVersion, o.AllowWatchBookmarks, o.TimeoutSeconds = version, true, &seconds
-	opening := time.AfterFunc(requestTimeout, cancel)
-	stream, err := w.s.dynamic.Resource(w.gvr).Watch(ctx, o)
-	if !opening.Stop() && err == nil {
-		err = context.DeadlineExceeded
-	}
-	if err != nil {
-		return version, err
-	}
-	defer stream.Stop()
-	for e := range stream.ResultChan() {
-		if e.Type == apiwatch.Error {
-			return version, apierrors.FromObject(e.Object)
-		}
-		u, ok := e.Object.(*unstructured.Unstructured)
-		if !ok {
-			return version, fmt.Errorf("unexpected %T in the stream", e.Object)
-		}
-		version = u.GetResourceVersion()
-		switch e.Type {
-		case apiwatch.Added, apiwatch.Modified:
-			if w.store.put(u) {
-				w.notify([]*item{{object: u}})
-			}
-		case apiwatch.Deleted:
-			w.store.drop(u)
-			w.notify([]*item{{object: u}})
-		}
-	}
-	return version, ctx.Err()
-}
-
 // notify tells whose compared parts or health have changed.
-func (w *watch) notify(changed []*item) {
+func (w *watch) notify(changed ...*item) {
 	if w.s.o.Notify == nil || len(changed) == 0 || w.s.ctx.Err() != nil {
 		return
 	}
 	refs := make([]resource.Ref, 0, len(changed))
 	for _, i := range changed {
-		refs = append(refs, Object{Manifest: i.object.Object}.Ref())
+		refs = append(refs, i.ref)
 	}
 	w.s.o.Notify(refs)
 }

@@ -89,7 +89,7 @@ func (d *Driver) written(s *link, m mapping, want Object, now *unstructured.Unst
 			ours = nil
 		}
 		w := s.watch(m)
-		w.notify(w.store.end(want.Namespace(), want.Name(), ours))
+		w.notify(w.store.end(want.Namespace(), want.Name(), ours)...)
 	}
 	if err != nil {
 		if status, ok := answer(err); ok && isMissing(status) {
@@ -280,11 +280,14 @@ func (s *link) refresh(ctx context.Context, m mapping, o Object) {
 	if !m.listable {
 		return
 	}
+	w := s.watch(m)
+	w.store.begin(o.Namespace(), o.Name())
 	now, err := s.get(ctx, m, o.Namespace(), o.Name())
-	if err == nil && now.GetLabels()[LabelStack] == s.o.Stack {
-		s.watch(m).store.put(now)
+	if err != nil || now.GetLabels()[LabelStack] != s.o.Stack {
+		now = nil
 	}
+	w.notify(w.store.end(o.Namespace(), o.Name(), now)...)
 	if status, ok := answer(err); ok && status.Code == http.StatusNotFound {
-		s.watch(m).store.doubt(o.Namespace(), o.Name())
+		w.store.doubt(o.Namespace(), o.Name())
 	}
 }

@@ -1,0 +1,208 @@
+package kube
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"io"
+	"net/http"
+	"runtime"
+	"strings"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"k8s.io/client-go/rest"
+
+	"recsysd.dev/recsysd/internal/resource"
+)
+
+// rogue is an API server in memory that knows ConfigMaps and has one, as good as it can be until a stream begins: what that does is up to
+// the test. It is for what a real one never does.
+type rogue struct {
+	stream func(ctx context.Context, version string, w io.Writer) // answers a watch that was opened; "": one that is to begin with everything
+
+	mu   sync.Mutex
+	made map[string]int // requests, by what they were
+}
+
+const rogueMap = `{"apiVersion":"v1","kind":"ConfigMap","metadata":{"name":"a","namespace":"n","uid":"u","resourceVersion":"%d","labels":{"recsysd.dev/stack":"s"},` +
+	`"managedFields":[{"manager":"recsysd","operation":"Apply","apiVersion":"v1","fieldsType":"FieldsV1","fieldsV1":{"f:data":{"f:k":{}}}}]},"data":{"k":"%s"}}`
+
+func (s *rogue) count(what string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.made == nil {
+		s.made = map[string]int{}
+	}
+	s.made[what]++
+}
+
+func (s *rogue) requests(what string) int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.made[what]
+}
+
+func (s *rogue) RoundTrip(req *http.Request) (*http.Response, error) {
+	reply := func(body io.ReadCloser) (*http.Response, error) {
+		kind := "application/json"
+		if strings.Contains(req.Header.Get("Accept"), "apidiscovery") {
+			kind = "application/json;g=apidiscovery.k8s.io;v=v2;as=APIGroupDiscoveryList"
+		}
+		return &http.Response{StatusCode: http.StatusOK, Request: req, Header: http.Header{"Content-Type": {kind}}, Body: body}, nil
+	}
+	text := func(s string) (*http.Response, error) { return reply(io.NopCloser(strings.NewReader(s))) }
+	switch q := req.URL.Query(); {
+	case req.URL.Path == "/api":
+		return text(`{"kind":"APIGroupDiscoveryList","items":[{"metadata":{},"versions":[{"version":"v1","resources":[{"resource":"configmaps","scope":"Namespaced","responseKind":{"version":"v1","kind":"ConfigMap"},"verbs":["list","watch"]}]}]}]}`)
+	case req.URL.Path == "/apis":
+		return text(`{"kind":"APIGroupDiscoveryList","items":[]}`)
+	case q.Get("watch") != "":
+		s.count("watch")
+		r, w := io.Pipe()
+		version := q.Get("resourceVersion")
+		go func() {
+			s.stream(req.Context(), version, w)
+			w.Close()
+		}()
+		context.AfterFunc(req.Context(), func() { r.CloseWithError(req.Context().Err()) })
+		return reply(r)
+	case req.Method == http.MethodPatch:
+		s.count("dry-run")
+		return text(fmt.Sprintf(rogueMap, 7, "v"))
+	case len(segments(req)) == 1:
+		s.count("list")
+		return text(`{"kind":"ConfigMapList","apiVersion":"v1","metadata":{"resourceVersion":"7"},"items":[` + fmt.Sprintf(rogueMap, 7, "v") + `]}`)
+	default:
+		s.count("get")
+		return text(fmt.Sprintf(rogueMap, 7, "v"))
+	}
+}
+
+// all is what a stream begins with that is to begin with everything.
+func all(w io.Writer) {
+	fmt.Fprintf(w, `{"type":"ADDED","object":`+rogueMap+"}\n", 7, "v")
+	fmt.Fprint(w, `{"type":"BOOKMARK","object":{"kind":"ConfigMap","apiVersion":"v1","metadata":{"resourceVersion":"7","annotations":{"k8s.io/initial-events-end":"true"}}}}`+"\n")
+}
+
+func bookmark(w io.Writer) {
+	fmt.Fprint(w, `{"type":"BOOKMARK","object":{"kind":"ConfigMap","apiVersion":"v1","metadata":{"resourceVersion":"7"}}}`+"\n")
+}
+
+// drive runs f with a driver of the rogue's, in a bubble of time.
+func (s *rogue) drive(t *testing.T, f func(t *testing.T, d *Driver, look func() (resource.Seen[Object], error))) {
+	t.Helper()
+	synctest.Test(t, func(t *testing.T) {
+		d := New(t.Context(), Options{Stack: "s", Access: func(context.Context, string) (*rest.Config, error) {
+			return &rest.Config{Host: "http://rogue", Transport: s}, nil
+		}})
+		want := placed(t, `{apiVersion: v1, kind: ConfigMap, metadata: {name: a}, data: {k: v}}`, "n", "s")
+		f(t, d, func() (resource.Seen[Object], error) { return d.Observe(t.Context(), []Object{want}, true) })
+		d.Close()
+	})
+}
+
+// However a server's streams go wrong: what is there is seen or is unknown, never absent; nothing spins; memory stays bounded.
+func TestRogueStreams(t *testing.T) {
+	for _, c := range []struct {
+		what   string
+		stream func(ctx context.Context, version string, w io.Writer)
+		blind  bool // it may be unknown at times
+		looks  int  // a minute apart; 0: for an hour
+	}{
+		{what: "every stream ends as it begins", stream: func(_ context.Context, version string, w io.Writer) {}},
+		{what: "every stream ends after what there is", stream: func(_ context.Context, version string, w io.Writer) {
+			if version == "" {
+				all(w)
+			}
+		}},
+		{what: "garbage instead of events", stream: func(_ context.Context, version string, w io.Writer) {
+			if version == "" {
+				all(w)
+			}
+			io.WriteString(w, "<html>this is a proxy</html>\n")
+		}},
+		{what: "an event that never ends", looks: 5, stream: func(_ context.Context, version string, w io.Writer) {
+			if version == "" {
+				all(w)
+			}
+			io.WriteString(w, `{"type":"ADDED","object":{"data":{"k":"`)
+			for chunk := strings.Repeat("x", 1<<20); ; {
+				if _, err := io.WriteString(w, chunk); err != nil {
+					return
+				}
+			}
+		}},
+		{what: "what was asked for is gone, always", stream: func(_ context.Context, version string, w io.Writer) {
+			if version == "" {
+				all(w)
+				return
+			}
+			fmt.Fprint(w, `{"type":"ERROR","object":{"kind":"Status","apiVersion":"v1","status":"Failure","reason":"Expired","code":410}}`+"\n")
+		}},
+		{what: "the server says nothing, ever", stream: func(ctx context.Context, version string, w io.Writer) { <-ctx.Done() }},
+		{what: "a stream falls silent after its first bookmark", blind: true, stream: func(ctx context.Context, version string, w io.Writer) {
+			if version == "" {
+				all(w)
+			}
+			bookmark(w)
+			<-ctx.Done()
+		}},
+	} {
+		t.Run(c.what, func(t *testing.T) {
+			s := &rogue{stream: c.stream}
+			s.drive(t, func(t *testing.T, _ *Driver, look func() (resource.Seen[Object], error)) {
+				for minute := range cmp.Or(c.looks, 60) {
+					seen, err := look()
+					if err != nil && !c.blind || err == nil && len(seen.Live) != 1 {
+						t.Errorf("minute %d: %v, and seen are %v", minute, err, seen.Live)
+					}
+					time.Sleep(time.Minute)
+				}
+			})
+			if n := s.requests("watch") + s.requests("list"); n > 1000 { // four for each look, and for each attempt of the watch's own
+				t.Errorf("in an hour with 60 looks the server was asked %d times: %v", n, s.made)
+			}
+			if n := s.requests("dry-run"); n > 3 {
+				t.Errorf("nothing has changed, and %d dry-runs were made", n)
+			}
+			var m runtime.MemStats
+			runtime.ReadMemStats(&m)
+			if m.HeapAlloc > 256<<20 {
+				t.Errorf("%d MiB are held", m.HeapAlloc>>20)
+			}
+		})
+	}
+}
+
+// A stream that has fallen silent is found out by the bookmarks that do not come, and taken up where it was; what happened meanwhile is told of.
+func TestSilence(t *testing.T) {
+	s := &rogue{}
+	s.stream = func(ctx context.Context, version string, w io.Writer) {
+		switch s.requests("watch") {
+		case 1:
+			all(w)
+			bookmark(w)
+		default:
+			fmt.Fprintf(w, `{"type":"MODIFIED","object":`+rogueMap+"}\n", 9, "edited")
+		}
+		<-ctx.Done()
+	}
+	s.drive(t, func(t *testing.T, d *Driver, look func() (resource.Seen[Object], error)) {
+		told := make(chan []resource.Ref, 10) // of the bubble
+		d.o.Notify = func(refs []resource.Ref) { told <- refs }
+		if _, err := look(); err != nil {
+			t.Fatal(err)
+		}
+		began := time.Now()
+		refs := <-told
+		if took := time.Since(began); len(refs) != 1 || took > longestSilence+time.Second {
+			t.Errorf("after %s %v were told of", took, refs)
+		}
+		if lists := s.requests("list"); lists > 0 || s.requests("watch") != 2 {
+			t.Errorf("the server was asked %v", s.made)
+		}
+	})
+}

@@ -6,6 +6,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os"
+	"sync"
 	"time"
 
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
@@ -157,15 +159,25 @@ func Simulated(cloud *sim.Cloud, stack, project string) []resource.Kind {
 	}
 }
 
-// kubeconfig reads the file at every call, since credentials in it are renewed.
+// kubeconfig reads the file whenever it has changed, since credentials in it are renewed.
 func kubeconfig(path, kubeContext, agent string) func(context.Context, string) (*rest.Config, error) {
+	var mu sync.Mutex
+	var last os.FileInfo
+	var known *rest.Config
 	return func(context.Context, string) (*rest.Config, error) {
+		mu.Lock()
+		defer mu.Unlock()
+		now, err := os.Stat(path)
+		if err == nil && known != nil && os.SameFile(now, last) && now.ModTime().Equal(last.ModTime()) && now.Size() == last.Size() {
+			return rest.CopyConfig(known), nil
+		}
 		rules := &clientcmd.ClientConfigLoadingRules{ExplicitPath: path}
 		c, err := clientcmd.NewNonInteractiveDeferredLoadingClientConfig(rules, &clientcmd.ConfigOverrides{CurrentContext: kubeContext}).ClientConfig()
 		if err != nil {
 			return nil, fmt.Errorf("kubeconfig %s: %w", path, err)
 		}
 		c.UserAgent = agent
-		return c, nil
+		last, known = now, c
+		return rest.CopyConfig(c), nil
 	}
 }

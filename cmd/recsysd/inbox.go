@@ -2,6 +2,8 @@ package main
 
 import (
 	"context"
+	"maps"
+	"slices"
 	"sync"
 
 	"recsysd.dev/recsysd/internal/reconcile"
@@ -14,17 +16,19 @@ type inbox struct {
 
 	mu   sync.Mutex
 	all  bool
-	refs []resource.Ref
+	refs map[resource.Ref]bool // each once, however often it changes before anybody has time
 	why  string
 }
 
-func newInbox() *inbox { return &inbox{full: make(chan struct{}, 1)} }
+func newInbox() *inbox { return &inbox{full: make(chan struct{}, 1), refs: map[resource.Ref]bool{}} }
 
 // put adds news; no refs means everything.
 func (b *inbox) put(why string, refs ...resource.Ref) {
 	b.mu.Lock()
 	b.all = b.all || len(refs) == 0
-	b.refs = append(b.refs, refs...)
+	for _, ref := range refs {
+		b.refs[ref] = true
+	}
 	b.why = why
 	b.mu.Unlock()
 	select {
@@ -33,15 +37,19 @@ func (b *inbox) put(why string, refs ...resource.Ref) {
 	}
 }
 
-func (b *inbox) take() reconcile.Kick {
+// take empties the box. It is not ok if what the sign stood for was taken with an earlier one: a kick without refs would mean everything.
+func (b *inbox) take() (k reconcile.Kick, ok bool) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	k := reconcile.Kick{Refs: b.refs, Why: b.why}
-	if b.all {
-		k.Refs = nil
+	if !b.all && len(b.refs) == 0 {
+		return k, false
 	}
-	b.all, b.refs = false, nil
-	return k
+	k.Why = b.why
+	if !b.all {
+		k.Refs = slices.SortedFunc(maps.Keys(b.refs), resource.Ref.Compare)
+	}
+	b.all, b.refs = false, map[resource.Ref]bool{}
+	return k, true
 }
 
 // forward gives every kick to send until ctx is done.
@@ -49,7 +57,9 @@ func (b *inbox) forward(ctx context.Context, send func(context.Context, reconcil
 	for {
 		select {
 		case <-b.full:
-			send(ctx, b.take())
+			if k, ok := b.take(); ok {
+				send(ctx, k)
+			}
 		case <-ctx.Done():
 			return nil
 		}

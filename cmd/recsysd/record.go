@@ -77,6 +77,9 @@ func (r *runner) tell(p reconcile.Pass) {
 		zap.String("outcome", string(p.Outcome())), zap.String("commit", view.Short(p.Attempted)), zap.String("reason", p.Why),
 		zap.Duration("took", p.End.Sub(p.Start).Round(time.Millisecond)), zap.Int("steps", steps),
 	}
+	if n := len(p.Partial); n > 0 {
+		fields = append(fields, zap.Int("limitedTo", n))
+	}
 	if err != nil {
 		fields = append(fields, zap.Error(err))
 	}
@@ -126,10 +129,24 @@ func (r *runner) status() view.StackStatus {
 	if r.parts != nil {
 		v.Notices = append(v.Notices, r.parts.writer.notices()...)
 	}
+	r.complain(&v)
+	return v
+}
+
+// word says in a word where the stack stands.
+func (r *runner) word() string {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	v := view.HeadOf(r.stack.Name, r.last, r.converged)
+	r.complain(&v)
+	return v.Word()
+}
+
+// complain adds why the stack cannot run. The runner is locked.
+func (r *runner) complain(v *view.StackStatus) {
 	if r.broken != nil {
 		v.Error = strings.TrimPrefix(v.Error+"\n"+r.broken.Error(), "\n")
 	}
-	return v
 }
 
 // ready says why there is no account of the stack yet.

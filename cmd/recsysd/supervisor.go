@@ -52,9 +52,11 @@ func (s supervisor) watch(ctx context.Context, healthy func() error) error {
 
 // headline is the stacks in one line: what systemctl status shows.
 func (d *daemon) headline() string {
+	d.mu.Lock()
+	defer d.mu.Unlock()
 	var words []string
-	for _, s := range d.status().Stacks {
-		words = append(words, s.Name+" "+s.Word())
+	for _, r := range d.runners {
+		words = append(words, r.name+" "+r.word())
 	}
 	return strings.Join(words, ", ")
 }

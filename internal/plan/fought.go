@@ -10,11 +10,13 @@ import (
 )
 
 // see takes in the live form, with the fields that are fought over kept apart.
-func (it *item) see(live resource.Observation, rivals map[string]string) {
-	it.live = &live
+func (it *item) see(seen *resource.Observation, rivals map[string]string) {
+	it.live = seen
 	if len(rivals) == 0 {
 		return
 	}
+	live := *seen
+	it.live = &live
 	isFought := func(c resource.Change) bool {
 		_, fought := rivals[c.Field]
 		return fought && !c.Mark

@@ -18,7 +18,7 @@ var ErrEmpty = errors.New("the stack is empty: nothing would be kept; use destro
 // A plan is drawn, and then looked at as a whole: whatever may not be removed because of what else is in the plan is
 // added to the holds, and the plan is drawn again. Every round holds more, so the rounds end.
 func Make(want []resource.Resource, v View, p Policy) (Plan, error) {
-	if !p.Destroy {
+	if !p.Destroy && !p.Checked {
 		if err := Check(want); err != nil {
 			return Plan{}, err
 		}
@@ -67,31 +67,36 @@ type item struct {
 }
 
 func newDraft(want []resource.Resource, v View, p Policy) *draft {
-	d := &draft{view: v, policy: p, items: map[resource.Ref]*item{}, houses: map[string]bool{}, held: map[resource.Ref]string{}}
+	most := max(len(want), len(v.Found))
+	d := &draft{view: v, policy: p, items: make(map[resource.Ref]*item, most), refs: make([]resource.Ref, 0, most), houses: map[string]bool{}, held: map[resource.Ref]string{}}
 	at := func(ref resource.Ref) *item {
-		if d.items[ref] == nil {
-			d.items[ref] = &item{ref: ref}
+		it := d.items[ref]
+		if it == nil {
+			it = &item{ref: ref}
+			d.items[ref], d.refs = it, append(d.refs, ref)
 		}
-		return d.items[ref]
+		return it
 	}
 	for i := range want {
 		at(want[i].Ref).want = &want[i]
 	}
 	for i := range v.Found {
 		if v.Found[i].State != resource.Absent {
-			at(v.Found[i].Ref).see(v.Found[i], p.Fought[v.Found[i].Ref])
+			at(v.Found[i].Ref).see(&v.Found[i], p.Fought[v.Found[i].Ref])
 		}
 	}
-	d.refs = slices.SortedFunc(maps.Keys(d.items), resource.Ref.Compare)
+	slices.SortFunc(d.refs, resource.Ref.Compare)
 	for _, ref := range d.refs {
 		it := d.items[ref]
-		for _, n := range slices.Concat(it.wants(p), it.stands()) {
-			if n.In {
-				d.houses[n.Ref.Kind] = true
-			}
-			// One that is needed twice by ref has it last.
-			if on := d.items[n.Ref]; on != nil && (len(on.dependents) == 0 || on.dependents[len(on.dependents)-1] != ref) {
-				on.dependents = append(on.dependents, ref)
+		for _, needs := range [][]resource.Need{it.wants(p), it.stands()} {
+			for _, n := range needs {
+				if n.In && !d.houses[n.Ref.Kind] {
+					d.houses[n.Ref.Kind] = true
+				}
+				// One that is needed twice by ref has it last.
+				if on := d.items[n.Ref]; on != nil && (len(on.dependents) == 0 || on.dependents[len(on.dependents)-1] != ref) {
+					on.dependents = append(on.dependents, ref)
+				}
 			}
 		}
 	}
@@ -171,7 +176,14 @@ func notices(v View) []string {
 	for _, kind := range slices.Sorted(maps.Keys(v.Unlisted)) {
 		out = append(out, fmt.Sprintf("%s could not be listed, so nothing of that kind is removed: %v", kind, v.Unlisted[kind]))
 	}
-	for _, o := range slices.SortedFunc(slices.Values(v.Found), func(a, b resource.Observation) int { return a.Ref.Compare(b.Ref) }) {
+	var telling []*resource.Observation
+	for i := range v.Found {
+		if len(v.Found[i].Notices) > 0 {
+			telling = append(telling, &v.Found[i])
+		}
+	}
+	slices.SortFunc(telling, func(a, b *resource.Observation) int { return a.Ref.Compare(b.Ref) })
+	for _, o := range telling {
 		for _, n := range o.Notices {
 			out = append(out, fmt.Sprintf("%s: %s", o.Ref, n))
 		}

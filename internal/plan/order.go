@@ -40,16 +40,29 @@ func cycleError(cycle []resource.Ref) error {
 
 // order sets After of every step and lays the steps in a row. A cycle is returned instead, if there is one.
 func (d *draft) order() (cycle []resource.Ref) {
-	g, courtesy := graph{}, graph{}
+	g, courtesy := make(graph, len(d.refs)), graph{}
 	for _, ref := range d.refs {
 		it := d.items[ref]
 		if it.step.Verb == "" {
 			continue
 		}
-		g[ref] = slices.Concat(d.ground(it), d.upon(it))
-		if courtesy[ref] = d.ahead(it); it.step.turns(resource.Sleep) {
-			courtesy[ref] = d.sleepers(it)
+		g[ref] = append(d.ground(it), d.upon(it)...)
+		ahead := d.ahead(it)
+		if it.step.turns(resource.Sleep) {
+			ahead = d.sleepers(it)
 		}
+		if len(ahead) > 0 {
+			courtesy[ref] = ahead
+		}
+	}
+	if g.none() && courtesy.none() { // nothing is to be done, or nothing waits: names alone give the order
+		d.steps = make([]Step, 0, len(g))
+		for _, ref := range d.refs {
+			if it := d.items[ref]; it.step.Verb != "" {
+				d.steps = append(d.steps, it.step)
+			}
+		}
+		return nil
 	}
 	sorted, cycle := g.with(courtesy).sort()
 	for cycle != nil && courtesy.cut(cycle) {
@@ -179,6 +192,16 @@ func (g graph) with(o graph) graph {
 		both[ref] = slices.Compact(both[ref])
 	}
 	return both
+}
+
+// none reports whether nothing comes before anything.
+func (g graph) none() bool {
+	for _, before := range g {
+		if len(before) > 0 {
+			return false
+		}
+	}
+	return true
 }
 
 // cut takes out the edges along a cycle, and reports whether there were any.

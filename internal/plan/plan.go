@@ -39,6 +39,7 @@ type Policy struct {
 	Prune      bool   // remove what is no longer wanted
 	MaxDeletes int    // entries of the stack file that one plan may remove
 	Destroy    bool   // nothing is wanted any longer: want only says what protection was asked for
+	Checked    bool   // Check has passed what is wanted
 	Suspended  string // reason why the whole stack is left alone; "" is not suspended
 	// Held holds, per resource, the reason why a person wants it left alone.
 	Held map[resource.Ref]string

@@ -65,8 +65,8 @@ func (d *draft) marks(it *item) []resource.Change {
 // differences are all that differs, whatever of it a step may change.
 func (d *draft) differences(it *item) []resource.Change {
 	if len(it.fought) > 0 {
-		whole := *it
-		whole.see(*it.live, nil)
+		whole, live := *it, *it.live
+		whole.see(&live, nil)
 		whole.live.Diff, whole.fought = it.all(it.live.Diff), nil
 		it = &whole
 	}

@@ -35,10 +35,21 @@ type Do func(ctx context.Context, s Step) (usable bool, err error)
 // Run performs the steps of p, width at a time, each after the steps that it names. A failure stops only what stands on it. Once
 // ctx is done no new step starts; those in flight are waited for. The results are in the order of the steps.
 func Run(ctx context.Context, p Plan, width int, do Do) []Result {
-	r := run{plan: p, results: make([]Result, len(p.Steps)), settled: make([]bool, len(p.Steps)), at: map[resource.Ref]int{}}
-	for i, s := range p.Steps {
-		r.at[s.Ref] = i
+	r := run{plan: p, results: make([]Result, len(p.Steps)), settled: make([]bool, len(p.Steps))}
+	var due []int // steps that are neither begun nor settled
+	for i := range p.Steps {
+		s := &p.Steps[i]
 		r.results[i] = Result{Ref: s.Ref, Verb: s.Verb, Usable: s.Usable}
+		if r.settled[i] = !s.Verb.Writes(); !r.settled[i] {
+			due = append(due, i)
+		}
+	}
+	if len(due) == 0 {
+		return r.results
+	}
+	r.at = make(map[resource.Ref]int, len(p.Steps))
+	for i := range p.Steps {
+		r.at[p.Steps[i].Ref] = i
 	}
 	type end struct {
 		i      int
@@ -46,19 +57,26 @@ func Run(ctx context.Context, p Plan, width int, do Do) []Result {
 		err    error
 	}
 	ends := make(chan end)
-	started := make([]bool, len(p.Steps))
 	for running := 0; ; {
-		for i := 0; i < len(p.Steps) && running < max(width, 1); i++ {
-			if started[i] || !r.ready(ctx, i) {
+		var later []int
+		for n, i := range due {
+			if running >= max(width, 1) {
+				later = append(later, due[n:]...)
+				break
+			}
+			if !r.ready(ctx, i) {
+				if !r.settled[i] {
+					later = append(later, i)
+				}
 				continue
 			}
-			started[i] = true
 			running++
 			go func() {
 				usable, err := do(ctx, p.Steps[i])
 				ends <- end{i, usable, err}
 			}()
 		}
+		due = later
 		if running == 0 {
 			return r.results
 		}
@@ -90,16 +108,9 @@ type run struct {
 	at      map[resource.Ref]int
 }
 
-// ready reports whether step i may start now. One that has nothing to do, or can no longer start, is settled instead.
+// ready reports whether step i may start now. One that can no longer start is settled instead.
 func (r *run) ready(ctx context.Context, i int) bool {
 	s := r.plan.Steps[i]
-	if r.settled[i] {
-		return false
-	}
-	if !s.Verb.Writes() {
-		r.settled[i] = true
-		return false
-	}
 	for _, ref := range s.After {
 		j, known := r.at[ref]
 		switch {

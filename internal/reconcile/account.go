@@ -4,6 +4,7 @@ import (
 	"errors"
 	"maps"
 	"slices"
+	"sort"
 	"time"
 
 	"recsysd.dev/recsysd/internal/plan"
@@ -43,22 +44,25 @@ func (p Pass) Outcome() Outcome {
 // Broken are the resources that are wanted, are the stack's own, and do not work, as they say themselves: a rollout whose pods do not
 // start. Nothing is done about that but what a new commit asks for; whether it comes right is seen in later passes.
 func (p Pass) Broken() []resource.Observation {
-	wanted := make(map[resource.Ref]bool, len(p.Want))
-	for _, r := range p.Want {
-		wanted[r.Ref] = !r.Observe
-	}
 	var broken []resource.Observation
-	for _, o := range p.Seen {
-		if o.State == resource.Broken && o.Owned && wanted[o.Ref] {
-			broken = append(broken, o)
+	for i := range p.Seen {
+		if o := &p.Seen[i]; o.State == resource.Broken && o.Owned {
+			broken = append(broken, *o)
 		}
 	}
-	return broken
+	if len(broken) == 0 {
+		return nil
+	}
+	wanted := make(map[resource.Ref]bool, len(p.Want))
+	for i := range p.Want {
+		wanted[p.Want[i].Ref] = !p.Want[i].Observe
+	}
+	return slices.DeleteFunc(broken, func(o resource.Observation) bool { return !wanted[o.Ref] })
 }
 
 // failing reports whether a step failed, was refused, or waits out a failure.
 func failing(r plan.Result) bool {
-	return r.Outcome == plan.Failed || r.Outcome == plan.Rejected || errors.As(r.Err, new(postponed))
+	return r.Err != nil && (r.Outcome == plan.Failed || r.Outcome == plan.Rejected || errors.As(r.Err, new(postponed)))
 }
 
 // Converged reports whether everything wanted is usable without any difference, nothing is blind and no step was due. Removals
@@ -69,16 +73,11 @@ func (p Pass) settled() bool {
 	if len(p.Plan.Steps) == 0 {
 		return false
 	}
-	wanted := make(map[resource.Ref]bool, len(p.Want))
-	for _, r := range p.Want {
-		wanted[r.Ref] = true
-	}
-	seen := p.Observed()
-	for _, s := range p.Plan.Steps {
-		switch {
-		case s.Verb == plan.Keep && (s.Usable || !wanted[s.Ref]):
-		case s.Verb == plan.Hold && s.Held == plan.Delete && !seen[s.Ref].Locked:
-		case s.Verb == plan.Hold && s.Held == plan.Keep && (s.Usable && len(s.Drift) == 0 || !wanted[s.Ref]):
+	for i := range p.Plan.Steps {
+		switch s := &p.Plan.Steps[i]; {
+		case s.Verb == plan.Keep && (s.Usable || !p.wants(s.Ref)):
+		case s.Verb == plan.Hold && s.Held == plan.Delete && !p.sees(s.Ref).Locked:
+		case s.Verb == plan.Hold && s.Held == plan.Keep && (s.Usable && len(s.Drift) == 0 || !p.wants(s.Ref)):
 		default:
 			return false
 		}
@@ -99,6 +98,22 @@ func (p Pass) Left() bool {
 		}
 	}
 	return left && p.Outcome() == Progressing
+}
+
+// wants and sees are for a few resources of a pass: of all of them, maps are made.
+func (p Pass) wants(ref resource.Ref) bool {
+	return slices.ContainsFunc(p.Want, func(w resource.Resource) bool { return w.Ref == ref })
+}
+
+func (p Pass) sees(ref resource.Ref) resource.Observation { return seenAmong(p.Seen, ref) }
+
+// seenAmong finds a resource among what was seen, which is sorted; the zero Observation: it is absent.
+func seenAmong(seen []resource.Observation, ref resource.Ref) resource.Observation {
+	i, ok := sort.Find(len(seen), func(i int) int { return ref.Compare(seen[i].Ref) })
+	if !ok {
+		return resource.Observation{}
+	}
+	return seen[i]
 }
 
 // Observed is the newest look at each resource.
@@ -123,10 +138,9 @@ func (p Pass) Missed(ref resource.Ref) bool {
 }
 
 // account compares what was seen before and after the steps with what is remembered, and remembers it anew.
-func (r *Reconciler) account(p *Pass, before map[resource.Ref]resource.Observation) {
-	after := p.Observed()
+func (r *Reconciler) account(p *Pass, before, after map[resource.Ref]resource.Observation) {
 	p.drift = map[resource.Ref]DriftFact{}
-	wanted := map[resource.Ref]bool{}
+	wanted := make(map[resource.Ref]bool, len(p.Want))
 	for _, w := range p.Want {
 		wanted[w.Ref] = true
 		if r.observedOnly(w, after[w.Ref]) {
@@ -159,6 +173,9 @@ func created(p *Pass, ref resource.Ref) bool {
 
 // unexplained finds updates of what nobody has changed since our own last write of the same fields, and notes this pass's writes.
 func (r *Reconciler) unexplained(p *Pass, before, after map[resource.Ref]resource.Observation) {
+	if !slices.ContainsFunc(p.Results, func(res plan.Result) bool { return res.Verb == plan.Update }) {
+		return
+	}
 	forms := map[resource.Ref]string{}
 	for _, w := range p.Want {
 		forms[w.Ref] = form(w, before[w.Ref])

@@ -25,12 +25,21 @@ type act struct {
 	due   time.Time                              // when the first of the steps that were too early may be taken
 }
 
-// perform runs the steps of the pass's plan, and lays what was seen after them over what was seen before. only, if not
-// nil, says which resources may be written.
-func (r *Reconciler) perform(ctx context.Context, p *Pass, only func(plan.Step) bool) {
+// perform runs the steps of the pass's plan that are in scope, and lays what was seen after them over what was seen before.
+// It returns what there is then, by name.
+func (r *Reconciler) perform(ctx context.Context, p *Pass, before map[resource.Ref]resource.Observation, only scope) map[resource.Ref]resource.Observation {
+	r.early = time.Time{}
+	if !slices.ContainsFunc(p.Plan.Steps, func(s plan.Step) bool { return s.Verb.Writes() && only.allows(s) }) {
+		p.Results = make([]plan.Result, len(p.Plan.Steps))
+		for i := range p.Plan.Steps {
+			s := &p.Plan.Steps[i]
+			p.Results[i] = plan.Result{Ref: s.Ref, Verb: s.Verb, Usable: s.Usable}
+		}
+		return before
+	}
 	a := &act{
 		Reconciler: r, commit: p.using.Commit, after: map[resource.Ref]*resource.Observation{},
-		want: map[resource.Ref]resource.Resource{}, before: p.Observed(),
+		want: map[resource.Ref]resource.Resource{}, before: before,
 	}
 	for _, w := range p.Want {
 		a.want[w.Ref] = w
@@ -38,7 +47,7 @@ func (r *Reconciler) perform(ctx context.Context, p *Pass, only func(plan.Step) 
 	limited := p.Plan
 	limited.Steps = slices.Clone(p.Plan.Steps)
 	for i, s := range limited.Steps {
-		if only != nil && s.Verb.Writes() && !only(s) {
+		if s.Verb.Writes() && !only.allows(s) {
 			limited.Steps[i].Verb = plan.Keep
 		}
 	}
@@ -46,7 +55,11 @@ func (r *Reconciler) perform(ctx context.Context, p *Pass, only func(plan.Step) 
 	for i, s := range p.Plan.Steps {
 		p.Results[i].Verb = s.Verb
 	}
-	seen := a.before
+	r.early = a.due
+	if len(a.after) == 0 {
+		return before
+	}
+	seen := maps.Clone(before)
 	for ref, o := range a.after {
 		if o == nil {
 			delete(seen, ref)
@@ -55,7 +68,7 @@ func (r *Reconciler) perform(ctx context.Context, p *Pass, only func(plan.Step) 
 		}
 	}
 	p.Seen = slices.SortedFunc(maps.Values(seen), func(x, y resource.Observation) int { return x.Ref.Compare(y.Ref) })
-	r.early = a.due
+	return seen
 }
 
 // do performs one step, unless it is too early for it, and looks again. A step that has begun is not cut short by the daemon's end.

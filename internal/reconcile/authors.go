@@ -86,7 +86,7 @@ func (r *Reconciler) askWho(ctx context.Context, p *Pass, before map[resource.Re
 		if k, err := r.kindOf(w); err != nil || !k.Tells() {
 			continue
 		}
-		if !p.Partial && p.Plan.Blind[w.Ref.Kind] == "" && !slices.Contains(seen, w.Ref.Kind) {
+		if len(p.Partial) == 0 && p.Plan.Blind[w.Ref.Kind] == "" && !slices.Contains(seen, w.Ref.Kind) {
 			seen = append(seen, w.Ref.Kind)
 		}
 		if r.observedOnly(w, before[w.Ref]) {

@@ -23,6 +23,9 @@ var gone = []resource.Change{{Field: GoneField, Want: "present", Have: "absent"}
 
 // missed notes on every creation of what was there before that somebody has removed it.
 func (r *Reconciler) missed(p *Pass) {
+	if !slices.ContainsFunc(p.Plan.Steps, func(s plan.Step) bool { return s.Verb == plan.Create || s.Held == plan.Create }) {
+		return
+	}
 	specs := hashes(p.Want)
 	for i, s := range p.Plan.Steps {
 		if was, known := r.Memory.InSync[s.Ref]; known && specOf(was) == specs[s.Ref] && (s.Verb == plan.Create || s.Held == plan.Create) {

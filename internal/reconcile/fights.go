@@ -132,6 +132,10 @@ func (r *Reconciler) fight(p *Pass, anew bool) {
 		clear(r.Memory.Fights)
 		clear(r.efforts)
 	}
+	if len(r.Memory.Fights) == 0 && len(r.efforts) == 0 {
+		p.fights = map[resource.Ref][]Fight{}
+		return // nothing was put back lately
+	}
 	specs := hashes(p.Want)
 	maps.DeleteFunc(r.Memory.Fights, func(ref resource.Ref, _ []Fight) bool { _, wanted := specs[ref]; return !wanted })
 	r.efforts.look(p.Seen, now)

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"maps"
 	"slices"
 	"sync"
 	"time"
@@ -24,8 +23,14 @@ func (r *Reconciler) look(ctx context.Context, want []resource.Resource) plan.Vi
 	v := plan.View{Blind: map[string]error{}, Unlisted: map[string]error{}}
 	var mu sync.Mutex
 	var looking sync.WaitGroup
+	if of := readingOf(want); r.shares.by == nil || r.shares.of != of {
+		r.shares = shares{of, map[string][]resource.Resource{}}
+		for _, k := range r.Kinds {
+			r.shares.by[k.Name] = owned(k, want)
+		}
+	}
 	for _, k := range r.Kinds {
-		ours := owned(k, want)
+		ours := r.shares.by[k.Name]
 		looking.Go(func() {
 			sight, err := r.lookAt(ctx, k, ours)
 			mu.Lock()
@@ -49,7 +54,7 @@ func add(v *plan.View, k resource.Kind, ours []resource.Resource, sight resource
 		}
 		return
 	}
-	v.Found = append(v.Found, sight.Found...)
+	v.Found = append(slices.Grow(v.Found, len(sight.Found)), sight.Found...)
 	v.Notices = append(v.Notices, sight.Notices...)
 	for _, o := range sight.Found {
 		if o.State == resource.Unknown {
@@ -98,8 +103,19 @@ type unlisted struct {
 	err   error
 }
 
-func owned(k resource.Kind, want []resource.Resource) []resource.Resource {
-	return slices.DeleteFunc(slices.Clone(want), func(w resource.Resource) bool { return !k.Owns(w) })
+// shares has, by kind, what is wanted of it.
+type shares struct {
+	of reading
+	by map[string][]resource.Resource
+}
+
+func owned(k resource.Kind, want []resource.Resource) (ours []resource.Resource) {
+	for _, w := range want {
+		if k.Owns(w) {
+			ours = append(ours, w)
+		}
+	}
+	return ours
 }
 
 // again looks at one resource by name; nil: it is absent.
@@ -124,31 +140,4 @@ func (r *Reconciler) kindOf(named resource.Resource) (resource.Kind, error) {
 		}
 	}
 	return resource.Kind{}, fmt.Errorf("%s: no kind owns %T: %w", named.Ref, named.Spec, resource.ErrRejected)
-}
-
-// glance looks again at the named resources, and lays that over the last whole view.
-func (r *Reconciler) glance(ctx context.Context, want []resource.Resource, refs []resource.Ref) plan.View {
-	v := *r.view
-	v.Blind = maps.Clone(v.Blind)
-	named := slices.DeleteFunc(slices.Clone(want), func(w resource.Resource) bool { return !slices.Contains(refs, w.Ref) })
-	for _, o := range v.Found {
-		isNamed := func(w resource.Resource) bool { return w.Ref == o.Ref }
-		if o.Owned && o.State != resource.Unknown && slices.Contains(refs, o.Ref) && !slices.ContainsFunc(named, isNamed) {
-			named = append(named, o.Resource())
-		}
-	}
-	v.Found = slices.DeleteFunc(slices.Clone(v.Found), func(o resource.Observation) bool { return slices.Contains(refs, o.Ref) })
-	for _, k := range r.Kinds {
-		ours := owned(k, named)
-		if len(ours) == 0 {
-			continue
-		}
-		ctx, cancel := context.WithTimeout(ctx, r.Settings.StepTimeout)
-		sight, err := k.Observe(ctx, ours, false)
-		cancel()
-		sight.Notices = nil // those of the last whole look stand
-		add(&v, k, ours, sight, err)
-	}
-	slices.SortFunc(v.Found, func(a, b resource.Observation) int { return a.Ref.Compare(b.Ref) })
-	return v
 }

@@ -79,7 +79,7 @@ type Pass struct {
 	Start     time.Time
 	End       time.Time
 	Why       string                 // what asked for it
-	Partial   bool                   // made from a Kick with Refs
+	Partial   []resource.Ref         // what the pass was limited to: what its Kick names, and what stands on that; empty: everything
 	Want      []resource.Resource    // the same slice in every pass until the stack is read again
 	Credit    bool                   // Stack.Credit of what is wanted
 	Budget    *resource.Budget       // Stack.Budget of the newest stack that is valid
@@ -104,6 +104,7 @@ type Pass struct {
 	// Named are the resources of which it was learned, with this pass, who has changed them: now, or before an earlier pass put that back.
 	Named map[resource.Ref]resource.Author
 
+	only     scope            // Partial
 	using    Revision         // that the plan is made for
 	unlisted map[string]error // by Ref.Kind: what is not named may be there unseen
 	lookout  bool             // Stack.Observe of that

@@ -63,6 +63,8 @@ type Reconciler struct {
 	view    *plan.View                // of the last full pass, with what was seen since
 	taken   int                       // how often good was set
 	viewOf  int                       // taken when the view was made: its differences are from that stack
+	above   above                     // what stands on each resource of the stack
+	shares  shares                    // of the stack's resources, by kind
 	writes  map[resource.Ref]write    // our last write to each resource
 	strays  map[resource.Ref]stray    // drift that lasts
 	repairs map[resource.Ref]Repair   // the last of each resource, for as long as they are worth telling
@@ -116,8 +118,8 @@ func (r *Reconciler) Pass(ctx context.Context, k Kick) Pass {
 		before := p.Observed()
 		p.SourceErr = errors.Join(p.SourceErr, r.keep(ctx, &p))
 		answers := r.askWho(ctx, &p, before)
-		r.perform(ctx, &p, selection(k, p.Partial))
-		r.account(&p, before)
+		after := r.perform(ctx, &p, before, p.only)
+		r.account(&p, before, after)
 		r.hearWho(&p, answers())
 		r.view.Found = p.Seen
 	}
@@ -148,8 +150,11 @@ func (r *Reconciler) decide(ctx context.Context, k Kick) Pass {
 	if p.Err = r.revise(ctx, &p); p.Err != nil {
 		return p
 	}
-	p.Partial = len(k.Refs) > 0 && r.view != nil && r.viewOf == r.taken
-	view := r.see(ctx, p.Want, k, p.Partial)
+	if len(k.Refs) > 0 && r.view != nil && r.viewOf == r.taken {
+		p.only = r.within(p.Want, k.Refs)
+		p.Partial = slices.SortedFunc(maps.Keys(p.only), resource.Ref.Compare)
+	}
+	view := r.see(ctx, p.Want, p.only)
 	if err := ctx.Err(); err != nil {
 		p.Err = fmt.Errorf("interrupted: %w", context.Cause(ctx))
 		return p
@@ -187,26 +192,8 @@ func (r *Reconciler) policy(k Kick, p *Pass, m Memory, rejected map[resource.Ref
 		deletes = max(deletes, r.allowed.deletes)
 	}
 	return plan.Policy{
-		Commit: commit, Observe: r.Settings.Observe, Prune: r.Settings.Prune, Lookout: p.lookout, MaxDeletes: deletes, Destroy: r.Destroy,
+		Commit: commit, Observe: r.Settings.Observe, Prune: r.Settings.Prune, Lookout: p.lookout, MaxDeletes: deletes, Destroy: r.Destroy, Checked: true,
 		Suspended: m.Suspended, Held: m.Held, Rejected: rejected, Withheld: p.withheld,
-	}
-}
-
-// see is the whole view, or the last one with a new look at what the kick names laid over it.
-func (r *Reconciler) see(ctx context.Context, want []resource.Resource, k Kick, partial bool) plan.View {
-	if !partial {
-		return r.look(ctx, want)
-	}
-	return r.glance(ctx, want, k.Refs)
-}
-
-// selection says which steps a partial pass may take: those on what it looked at, and no removal.
-func selection(k Kick, partial bool) func(plan.Step) bool {
-	if !partial {
-		return nil
-	}
-	return func(s plan.Step) bool {
-		return (s.Verb == plan.Create || s.Verb == plan.Update) && slices.Contains(k.Refs, s.Ref)
 	}
 }
 

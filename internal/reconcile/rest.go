@@ -31,13 +31,13 @@ func specOf(form string) string { return strings.TrimSuffix(form, asleepMark) }
 
 // settled are the resources that were in sync with what is wanted now when they were last seen, and are not to turn.
 func settled(inSync map[resource.Ref]string, want []resource.Resource, view plan.View) map[resource.Ref]bool {
-	seen := map[resource.Ref]resource.Observation{}
-	for _, o := range view.Found {
-		seen[o.Ref] = o
-	}
-	all := map[resource.Ref]bool{}
+	all := make(map[resource.Ref]bool, len(want))
 	for _, w := range want {
-		if was, known := inSync[w.Ref]; known && was == form(w, seen[w.Ref]) && seen[w.Ref].Turn() == "" {
+		was, known := inSync[w.Ref]
+		if !known {
+			continue
+		}
+		if seen := seenAmong(view.Found, w.Ref); was == form(w, seen) && seen.Turn() == "" {
 			all[w.Ref] = true
 		}
 	}

@@ -33,7 +33,7 @@ func (r *Reconciler) Run(ctx context.Context, kick <-chan Kick) error {
 		var pause time.Duration
 		pause, waited = r.pause(p, waited)
 		// A pass over a part may bring the next over everything forward; however many there are, they never put it off.
-		if next := time.Now().Add(pause); !p.Partial || next.Before(due) {
+		if next := time.Now().Add(pause); len(p.Partial) == 0 || next.Before(due) {
 			due = next
 		}
 		var ok bool

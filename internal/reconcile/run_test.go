@@ -176,7 +176,7 @@ func TestRun(t *testing.T) {
 		watch.Wait()
 		whole := 0
 		for _, p := range w.passes {
-			if !p.Partial {
+			if len(p.Partial) == 0 {
 				whole++
 			}
 		}
@@ -235,7 +235,7 @@ func TestPartialPass(t *testing.T) {
 		w.resize("b", 7)
 		lists := w.cloud.Calls(sim.List)
 		p := w.Pass(t.Context(), reconcile.Kick{Refs: []resource.Ref{aPod("a"), aPod("old")}})
-		if !p.Partial || w.cloud.Calls(sim.List) != lists {
+		if len(p.Partial) == 0 || w.cloud.Calls(sim.List) != lists {
 			t.Error("it was no partial pass")
 		}
 		if len(p.Seen) != 3 || len(p.Plan.Steps) != 3 {
@@ -248,9 +248,27 @@ func TestPartialPass(t *testing.T) {
 			t.Errorf("the next pass over everything: %s", account(p))
 		}
 	})
+	in("what stands on what it was asked for is looked at too, and goes on at once", t, func(t *testing.T) {
+		w := begin(t, resource.Of(pod{Name: "base"}), resource.Of(pod{Name: "mid", On: "base"}), resource.Of(pod{Name: "top", On: "mid"}), resource.Of(pod{Name: "z"}))
+		w.settle()
+		time.Sleep(time.Minute)
+		for _, name := range []string{"base", "top", "z"} {
+			w.resize(name, 7)
+		}
+		p := w.Pass(t.Context(), reconcile.Kick{Refs: []resource.Ref{aPod("base")}})
+		if got := fmt.Sprint(p.Partial); got != "[pod/base pod/mid pod/top]" {
+			t.Errorf("limited to %s", got)
+		}
+		if result(p, aPod("base")).Outcome != plan.OK || result(p, aPod("top")).Outcome != plan.OK || step(p, aPod("z")).Verb != plan.Keep {
+			t.Error(account(p))
+		}
+		if p := w.pass(); result(p, aPod("z")).Outcome != plan.OK {
+			t.Errorf("the next pass over everything: %s", account(p))
+		}
+	})
 	in("the first pass is always over everything", t, func(t *testing.T) {
 		w := begin(t, resource.Of(pod{Name: "a"}), resource.Of(pod{Name: "b"}))
-		if p := w.Pass(t.Context(), reconcile.Kick{Refs: []resource.Ref{aPod("a")}}); p.Partial || len(w.cloud.Things()) != 2 {
+		if p := w.Pass(t.Context(), reconcile.Kick{Refs: []resource.Ref{aPod("a")}}); len(p.Partial) > 0 || len(w.cloud.Things()) != 2 {
 			t.Error(account(p))
 		}
 	})
@@ -260,7 +278,7 @@ func TestPartialPass(t *testing.T) {
 		w.git.push(resource.Of(pod{Name: "a", Size: 2}), resource.Of(pod{Name: "b"}))
 		w.fail(sim.Update, aPod("a"), errAway)
 		p := w.Pass(t.Context(), reconcile.Kick{Refs: []resource.Ref{aPod("b")}})
-		if p.Partial || p.Converged() || p.Applied != applied || step(p, aPod("a")).Verb != plan.Update {
+		if len(p.Partial) > 0 || p.Converged() || p.Applied != applied || step(p, aPod("a")).Verb != plan.Update {
 			t.Errorf("applied %s: %s", p.Applied, account(p))
 		}
 		if p := w.pass(); len(p.Detected) > 0 {
@@ -281,7 +299,7 @@ func TestPartialPass(t *testing.T) {
 		time.Sleep(time.Hour)
 		w.fail(sim.Update, aPod("a"), errAway)
 		p := w.Pass(t.Context(), reconcile.Kick{Refs: []resource.Ref{aPod("b")}})
-		if p.Partial || p.Converged() || step(p, aPod("a")).Verb != plan.Update {
+		if len(p.Partial) > 0 || p.Converged() || step(p, aPod("a")).Verb != plan.Update {
 			t.Errorf("%s", account(p))
 		}
 		if p := w.pass(); len(p.Detected) > 0 {

@@ -97,20 +97,22 @@ func NewKind[S Spec[S]](name string, d Driver[S]) Kind {
 		Name: name,
 		owns: func(spec any) bool { _, ok := spec.(S); return ok },
 		observe: func(ctx context.Context, want []Resource, list bool) (Sight, error) {
-			var specs []S
-			wanted := map[Ref]*Resource{}
-			for _, r := range want {
+			specs := make([]S, 0, len(want))
+			wanted := make(map[Ref]*Resource, len(want))
+			for i := range want {
+				r := &want[i]
 				if s, ok := r.Spec.(S); ok {
 					specs = append(specs, leaving(s, r.Ignore))
-					wanted[r.Ref] = &r
+					wanted[r.Ref] = r
 				}
 			}
 			seen, err := d.Observe(ctx, specs, list)
 			if err != nil {
 				return Sight{}, err
 			}
-			sight := Sight{Unlisted: seen.Unlisted, Notices: seen.Notices}
-			for _, l := range seen.Live {
+			sight := Sight{Unlisted: seen.Unlisted, Notices: seen.Notices, Found: make([]Observation, 0, len(seen.Live))}
+			for i := range seen.Live {
+				l := &seen.Live[i]
 				sight.Found = append(sight.Found, observation(l, wanted[l.Spec.Ref()]))
 			}
 			return sight, nil
@@ -147,7 +149,7 @@ func NewKind[S Spec[S]](name string, d Driver[S]) Kind {
 }
 
 // observation is l as the engine sees it; wanted is nil where nobody asks for it.
-func observation[S Spec[S]](l Live[S], wanted *Resource) Observation {
+func observation[S Spec[S]](l *Live[S], wanted *Resource) Observation {
 	o := Observation{
 		Ref: l.Spec.Ref(), State: l.State, Locked: l.Locked, Owned: l.Owned, Lifetime: l.Spec.Lifetime(), Needs: l.Spec.Needs(),
 		Entry: l.Entry, Unprotected: l.Unprotected, Detail: l.Detail, Refused: l.Refused, Version: l.Version, Outputs: l.Outputs,
@@ -156,7 +158,7 @@ func observation[S Spec[S]](l Live[S], wanted *Resource) Observation {
 	if o.State == Unknown {
 		return o
 	}
-	if r := restOf(l.Spec); r != nil {
+	if r := restOf(o.live); r != nil {
 		o.Asleep = r.Asleep
 	}
 	o.usage = billedNow(usageOf(l.Spec), o.Asleep)
@@ -164,19 +166,25 @@ func observation[S Spec[S]](l Live[S], wanted *Resource) Observation {
 		o.Version = hash(l.Spec)
 	}
 	if wanted != nil {
-		want := wanted.Spec.(S)
-		if l.Want != nil {
-			want = *l.Want
+		want, spec := l.Want, wanted.Spec
+		if want == nil {
+			s := spec.(S)
+			want = &s
+		} else {
+			spec = *want
 		}
 		o.Owned = o.Owned || l.Unmarkable && wanted.Adopt
-		o.Diff, o.Rest = compared(want.Diff(l.Spec), wanted.Ignore), restOf(want)
+		o.Diff, o.Rest = compared((*want).Diff(l.Spec), wanted.Ignore), restOf(spec)
 	}
 	return o
 }
 
 // leaving is s told which fields are not its own, where its driver has to know.
 func leaving[S Spec[S]](s S, fields []string) S {
-	if l, ok := any(s).(Leaver[S]); ok && len(fields) > 0 {
+	if len(fields) == 0 {
+		return s
+	}
+	if l, ok := any(s).(Leaver[S]); ok {
 		return l.Leaving(fields)
 	}
 	return s

@@ -4,7 +4,6 @@
 package resource
 
 import (
-	"cmp"
 	"fmt"
 	"strings"
 	"time"
@@ -20,7 +19,10 @@ func (r Ref) String() string { return r.Kind + "/" + r.Name }
 
 // Compare orders by kind, then by name.
 func (r Ref) Compare(o Ref) int {
-	return cmp.Or(strings.Compare(r.Kind, o.Kind), strings.Compare(r.Name, o.Name))
+	if c := strings.Compare(r.Kind, o.Kind); c != 0 {
+		return c
+	}
+	return strings.Compare(r.Name, o.Name)
 }
 
 // ParseRef reads KIND/NAME.

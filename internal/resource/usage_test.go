@@ -37,7 +37,7 @@ func TestUsageOfAnObservation(t *testing.T) {
 		{"what could not be looked at is not known to cost anything", Live[sleepy]{State: Unknown}, nil},
 		{"what is not there costs nothing", Live[sleepy]{State: Absent}, nil},
 	} {
-		o := observation(c.live, nil)
+		o := observation(&c.live, nil)
 		if got := o.Usage(); !slices.Equal(got, c.want) {
 			t.Errorf("%s: %+v", c.why, got)
 		}

@@ -29,6 +29,7 @@ type HistoryPass struct {
 	Error     string            `json:"error"`
 	Broken    map[string]string `json:"broken,omitempty"`   // by KIND/NAME, what did not work, as it was told first
 	Withheld  string            `json:"withheld,omitempty"` // why the commit is held as a whole: the sum that shows that it passes its budget
+	Partial   bool              `json:"partial,omitempty"`  // of one with steps: it was limited to what had changed and what stands on that
 	Steps     []HistoryStep     `json:"steps"`
 	Notes     []string          `json:"notes,omitempty"` // what became so in it beside the steps, such as that a threshold of the budget is passed
 }
@@ -56,6 +57,9 @@ func (v History) Text(w io.Writer, p Paint) error {
 		span := "took " + pass.End.Sub(pass.Start).Round(time.Millisecond).String()
 		if len(pass.Steps) == 0 { // one pass, or many alike in a row
 			span = "until " + pass.End.Local().Format(time.DateTime)
+		}
+		if pass.Partial {
+			span += ", a part of the stack"
 		}
 		fmt.Fprintf(&b, "%s  %s  %s  %s\n", pass.Start.Local().Format(time.DateTime), p.as(colour, pass.Outcome), commit(pass.Attempted), span)
 		for _, line := range strings.Split(pass.Error, "\n") {
@@ -137,6 +141,7 @@ func HistoryPassOf(p reconcile.Pass) HistoryPass {
 		}
 		h.Steps = append(h.Steps, step)
 	}
+	h.Partial = len(p.Partial) > 0 && len(h.Steps) > 0
 	if err := errors.Join(errs...); err != nil {
 		h.Error = err.Error()
 	}

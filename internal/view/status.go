@@ -2,7 +2,6 @@ package view
 
 import (
 	"cmp"
-	"errors"
 	"fmt"
 	"io"
 	"maps"
@@ -68,26 +67,13 @@ type Repair struct {
 	Excess
 }
 
-// StackOf shows a stack by its last pass; a nil pass is a stack before its first. lastConverged may be zero.
+// StackOf is HeadOf with everything.
 func StackOf(name string, p *reconcile.Pass, lastConverged time.Time) StackStatus {
-	v := StackStatus{
-		Name: name, Outputs: map[string]string{}, Resources: []ResourceStatus{}, Blind: map[string]string{}, Notices: []string{},
-	}
+	v := HeadOf(name, p, lastConverged)
 	if p == nil {
 		return v
 	}
-	v.Attempted, v.Applied, v.LastPass = p.Attempted, p.Applied, &p.End
-	v.Converged, v.Outcome, v.Suspended, v.Outputs = p.Converged(), string(p.Outcome()), p.Suspended, Outputs(*p)
-	v.Left, v.Budget = p.Left(), budgetOf(*p)
-	if !lastConverged.IsZero() {
-		v.LastConverged = &lastConverged
-	}
-	if err := errors.Join(p.SourceErr, p.StackErr, p.Err); err != nil {
-		v.Error = err.Error()
-	}
-	for _, o := range p.Broken() {
-		v.Error = strings.TrimPrefix(fmt.Sprintf("%s\n%s is broken: %s", v.Error, o.Ref, o.Detail), "\n")
-	}
+	v.Outputs = Outputs(*p)
 	maps.Copy(v.Blind, p.Plan.Blind)
 	v.Notices = append(v.Notices, p.Plan.Notices...)
 	seen, drift, repairs := p.Observed(), p.Drift(), p.Repairs()

@@ -52,6 +52,7 @@ func (w *world) crowd(n int, stackKeys string) (stack string, files []string) {
 }
 
 // What a pass in which nothing has changed costs as a stack grows: processor time of the daemon, requests to the API server, and memory.
+// Passes follow each other at a short interval; each turn of the loop is ten seconds of them.
 func BenchmarkUnchangedAtScale(b *testing.B) {
 	for _, n := range []int{10, 100, 1000, 10000} {
 		b.Run(fmt.Sprint(n), func(b *testing.B) {
@@ -72,7 +73,7 @@ func BenchmarkUnchangedAtScale(b *testing.B) {
 				}
 				return v
 			}
-			time.Sleep(2 * time.Second)
+			time.Sleep(2 * time.Second) // the last events of the first apply
 			mark, before, count := kube.Mark(), processor(b, w.daemon), passes()
 			for b.Loop() {
 				time.Sleep(10 * time.Second)
@@ -125,7 +126,7 @@ func repair(b *testing.B, w *world, edit func(i int) (resource, name, patch stri
 	if err != nil {
 		b.Fatal(err)
 	}
-	time.Sleep(time.Second)
+	time.Sleep(time.Second) // the last events of the first apply
 	mark := kube.Mark()
 	type hand struct{ resource, name string }
 	var hands []hand
@@ -136,7 +137,7 @@ func repair(b *testing.B, w *world, edit func(i int) (resource, name, patch stri
 			b.Fatal(err)
 		}
 		hands = append(hands, hand{resource, name})
-		time.Sleep(time.Second + rand.N(500*time.Millisecond))
+		time.Sleep(time.Second + rand.N(500*time.Millisecond)) // each edit finds the daemon in whatever it is doing
 	}
 	edits, err := kube.Writes(kubetest.Admin, mark)
 	if err != nil {

@@ -35,6 +35,7 @@ func (r *Reconciler) perform(ctx context.Context, p *Pass, before map[resource.R
 			s := &p.Plan.Steps[i]
 			p.Results[i] = plan.Result{Ref: s.Ref, Verb: s.Verb, Usable: s.Usable}
 		}
+		r.stillFailing(p, only)
 		return before
 	}
 	a := &act{
@@ -55,6 +56,7 @@ func (r *Reconciler) perform(ctx context.Context, p *Pass, before map[resource.R
 	for i, s := range p.Plan.Steps {
 		p.Results[i].Verb = s.Verb
 	}
+	r.stillFailing(p, only)
 	r.early = a.due
 	if len(a.after) == 0 {
 		return before
@@ -69,6 +71,19 @@ func (r *Reconciler) perform(ctx context.Context, p *Pass, before map[resource.R
 	}
 	p.Seen = slices.SortedFunc(maps.Values(seen), func(x, y resource.Observation) int { return x.Ref.Compare(y.Ref) })
 	return seen
+}
+
+// stillFailing lays what failed at an earlier pass over the steps that are out of scope: that this pass has not tried them makes them no
+// better.
+func (r *Reconciler) stillFailing(p *Pass, only scope) {
+	for i := range p.Plan.Steps {
+		if s := &p.Plan.Steps[i]; s.Verb.Writes() && !only.allows(*s) {
+			if f, failed := r.pace.failing(s.Ref); failed {
+				err := postponed{f.at, f.cause}
+				p.Results[i].Outcome, p.Results[i].Err = plan.OutcomeOf(err), err
+			}
+		}
+	}
 }
 
 // do performs one step, unless it is too early for it, and looks again. A step that has begun is not cut short by the daemon's end.

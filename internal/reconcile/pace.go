@@ -85,6 +85,14 @@ func (p *pace) failure(ref resource.Ref) error {
 	return nil
 }
 
+// failing is how ref failed last, if it has not succeeded since.
+func (p *pace) failing(ref resource.Ref) (retry, bool) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	f, failed := p.failed[ref]
+	return f, failed
+}
+
 // write notes an attempt to write.
 func (p *pace) write(ref resource.Ref) {
 	p.mu.Lock()

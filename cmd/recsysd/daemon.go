@@ -32,6 +32,7 @@ type daemon struct {
 	super   supervisor
 	metrics *metrics.Collector
 	beside  *neighbours          // what the stacks are to one another
+	queue   *reconcile.Queue     // for the stacks' turns at work
 	orders  *http.ServeMux       // over the control socket
 	passed  func(reconcile.Pass) // told of every pass of every stack
 
@@ -50,6 +51,7 @@ type daemon struct {
 
 func newDaemon(file string, w world, log logger) *daemon {
 	d := &daemon{file: file, world: w, log: log, super: supervisor{log.Logger}, beside: newNeighbours(log.Logger), leaving: map[string]<-chan struct{}{}, passed: func(reconcile.Pass) {}, metrics: metrics.New(metrics.Build{Version: version, Revision: revision()})}
+	d.queue = reconcile.NewQueue(config.Default().Width)
 	d.orders = control.Handler(d)
 	return d
 }

@@ -79,6 +79,7 @@ func (d *daemon) reload(start func(*runner)) {
 // their new settings after the pass that runs, and all others do not notice.
 func (d *daemon) adopt(c *config.Config, start func(*runner)) {
 	d.log.level.SetLevel(level(c.Log.Level))
+	d.queue.Resize(c.Width)
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	old := d.runners
@@ -106,7 +107,7 @@ func (d *daemon) adopt(c *config.Config, start func(*runner)) {
 func (d *daemon) newRunner(c *config.Config, s config.Stack) *runner {
 	r := newRunner(c, s, d.world, d.log.Logger)
 	d.metrics.Expect(s.Name)
-	r.request, r.book = d.metrics.Request, d.book.Load
+	r.request, r.book, r.queue = d.metrics.Request, d.book.Load, d.queue
 	r.recorded = func(p reconcile.Pass, a *spend.Account) {
 		d.metrics.Record(p)
 		d.metrics.Account(p.Stack, a)

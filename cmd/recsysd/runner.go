@@ -25,7 +25,8 @@ import (
 )
 
 // A runner keeps one stack for as long as the daemon has it: it builds what the stack needs, runs that, and builds it anew when
-// the configuration changes, between two passes. Runners share nothing but the process: one that fails leaves the others alone.
+// the configuration changes, between two passes. Runners share the process, and the queue for
+// their turns at work in it: one that fails or hangs leaves the others alone.
 type runner struct {
 	name     string
 	world    world
@@ -35,6 +36,7 @@ type runner struct {
 	request  func(service, method, code string)   // told of every request to a cloud or a cluster
 	read     func(*desired.Stack)                 // told of every reading of the stack
 	book     func() *cost.Book                    // the price book in force; nil: there is none
+	queue    *reconcile.Queue                     // of all stacks; nil: there is no other
 	beside   func() []string                      // what there is to tell of this stack and others
 	gone     func()                               // told when run returns
 	after    <-chan struct{}                      // run begins when this is closed; nil: at once
@@ -198,6 +200,7 @@ func (r *runner) build(ctx context.Context, c *config.Config, s config.Stack) (*
 		}),
 		Afford:   (&purse{book: func() (*cost.Book, error) { return r.book(), nil }}).afford,
 		Kinds:    p.kinds.Kinds,
+		Queue:    r.queue,
 		Settings: settings(s),
 		Memory:   memory,
 		Record:   func(pass reconcile.Pass, m reconcile.Memory) error { return r.record(p, pass, m) },

@@ -27,6 +27,7 @@ type Config struct {
 	Listen        string   `yaml:"listen"`
 	ControlSocket string   `yaml:"controlSocket"`
 	StateDir      string   `yaml:"stateDir"`
+	Width         int      `yaml:"width"` // looks and steps at once, of all stacks together
 	Log           Log      `yaml:"log"`
 	UndoManagers  []string `yaml:"undoManagers"`
 	GCP           GCP      `yaml:"gcp"`
@@ -154,6 +155,7 @@ func Default() Config {
 		Listen:        "127.0.0.1:9465",
 		ControlSocket: "/run/recsysd/control.sock",
 		StateDir:      "/var/lib/recsysd",
+		Width:         32,
 		Log:           Log{Level: "info", Format: "auto"},
 	}
 }

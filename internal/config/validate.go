@@ -50,6 +50,9 @@ func (c *Config) validate(d *decoder, root *yaml.Node) {
 	if c.StateDir == "" {
 		complain("stateDir", "must not be empty")
 	}
+	if c.Width < 1 {
+		complain("width", "must be more than zero")
+	}
 	oneOf(complain, "log.level", c.Log.Level, "debug", "info", "warn", "error")
 	oneOf(complain, "log.format", c.Log.Format, "auto", "text", "json")
 	for i, m := range c.UndoManagers {

@@ -95,6 +95,11 @@ func (a *act) do(ctx context.Context, s plan.Step) (usable bool, err error) {
 		}
 		return s.Usable, fmt.Errorf("%w: was written a moment ago, not again before %s", resource.ErrUnavailable, at.Format(time.TimeOnly))
 	}
+	leave, err := a.Queue.enter(ctx, a.Stack)
+	if err != nil {
+		return s.Usable, fmt.Errorf("%w: not started: %w", resource.ErrUnavailable, err)
+	}
+	defer leave()
 	ctx, cancel := context.WithTimeoutCause(context.WithoutCancel(ctx), a.Settings.StepTimeout, fmt.Errorf("no answer within %s", a.Settings.StepTimeout))
 	defer cancel()
 	usable, err = a.write(ctx, s)

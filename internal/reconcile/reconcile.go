@@ -45,6 +45,8 @@ type Reconciler struct {
 	Settings Settings
 	Memory   Memory
 	Destroy  bool // take the stack down instead of keeping it
+	// Queue, if set, is where the stack waits for its turns among those of its daemon: one for each look, and one for each step.
+	Queue *Queue
 	// Agree, if set, is asked about every plan before it is performed. Its error ends the pass, and nothing is written.
 	Agree func(plan.Plan) error
 	// Afford, if set, is asked whether the newest stack may be applied; nil: whatever its budget.
@@ -141,6 +143,11 @@ func (r *Reconciler) Preview(ctx context.Context) Pass {
 // decide is a pass up to its plan.
 func (r *Reconciler) decide(ctx context.Context, k Kick) Pass {
 	r.begin()
+	leave, err := r.Queue.enter(ctx, r.Stack)
+	if err != nil {
+		return Pass{Stack: r.Stack, Start: time.Now(), Why: k.Why, Err: err}
+	}
+	defer leave()
 	if k.Retry {
 		r.pace.hurry()
 	}

@@ -5,7 +5,7 @@ RUN go mod download
 COPY . .
 ARG VERSION=dev
 # Folders that the daemon writes to: without them in the image, they would be root's.
-RUN mkdir /empty && CGO_ENABLED=0 go build -trimpath -tags grpcnotrace -ldflags "-s -w -X main.version=${VERSION}" -o /recsysd ./cmd/recsysd
+RUN mkdir /empty && CGO_ENABLED=0 go build -trimpath -tags grpcnotrace,disable_grpc_modules -ldflags "-s -w -X main.version=${VERSION}" -o /recsysd ./cmd/recsysd
 
 # Nothing but the program and the certificate authorities; a user without a name.
 FROM scratch

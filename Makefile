@@ -1,8 +1,9 @@
 # make test is the whole suite against real parts; see test/setup for what it brings. The rest are pieces of it.
 VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
 LDFLAGS := -s -w -X main.version=$(VERSION)
-# Without gRPC's tracing pages the linker can leave out the methods that nobody calls: a third of the binary.
-TAGS := grpcnotrace
+# Without gRPC's tracing pages the linker can leave out the methods that nobody calls: a third of the binary. The other tag leaves out xDS, which
+# only Cloud Storage's gRPC client needs: docs/dependencies.md.
+TAGS := grpcnotrace,disable_grpc_modules
 STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.8.2
 FUZZTIME ?= 1m
 GOVULNCHECK := golang.org/x/vuln/cmd/govulncheck@v1.9.0

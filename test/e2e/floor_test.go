@@ -30,7 +30,7 @@ type bare struct {
 // builtFloor builds test/floor once, with what the released program is built with.
 var builtFloor = sync.OnceValues(func() (string, error) {
 	path := filepath.Join(filepath.Dir(binary), "floor")
-	build := exec.Command("go", "build", "-trimpath", "-tags", "grpcnotrace", "-ldflags", "-s -w", "-o", path, "../floor")
+	build := exec.Command("go", "build", "-trimpath", "-tags", "grpcnotrace,disable_grpc_modules", "-ldflags", "-s -w", "-o", path, "../floor")
 	build.Env = append(os.Environ(), "CGO_ENABLED=0")
 	out, err := build.CombinedOutput()
 	if err != nil {

@@ -31,7 +31,7 @@ func startDemo(t *testing.T, dir string) (out string, stop func()) {
 	t.Setenv("PATH", "")
 	ctx, cancel := context.WithCancel(t.Context())
 	var stdout, stderr output
-	p := &program{in: strings.NewReader(""), out: &stdout, err: &stderr, world: real}
+	p := &program{in: strings.NewReader(""), out: &stdout, err: &stderr, world: real()}
 	done := make(chan int, 1)
 	go func() { done <- p.execute(ctx, []string{"demo", "--dir", dir, "--listen", "127.0.0.1:0"}) }()
 	stop = func() {

@@ -41,7 +41,7 @@ var errDiffers = errors.New("there are differences")
 
 // run is the whole program. It returns the exit code; errors have been written to stderr, one line each.
 func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.Writer) int {
-	p := &program{in: stdin, out: stdout, err: stderr, world: real}
+	p := &program{in: stdin, out: stdout, err: stderr, world: real()}
 	return p.execute(ctx, args)
 }
 

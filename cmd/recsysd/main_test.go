@@ -33,7 +33,7 @@ func (o *output) String() string {
 // invoke runs one command line as a shell would.
 func invoke(t *testing.T, args ...string) (code int, stdout, stderr string) {
 	t.Helper()
-	return invokeIn(t, real, "", args...)
+	return invokeIn(t, real(), "", args...)
 }
 
 func invokeIn(t *testing.T, w world, stdin string, args ...string) (code int, stdout, stderr string) {

@@ -28,9 +28,14 @@ type hooks struct {
 	changed func(refs []resource.Ref)          // a watch saw these change
 }
 
-// real is the world of Google Cloud and Kubernetes.
-func real(ctx context.Context, c *config.Config, s config.Stack, h hooks) (drivers.Set, error) {
-	return drivers.Kinds(ctx, driversConfig(c, s, h))
+// real is the world of Google Cloud and Kubernetes. All stacks in it keep within Google's quotas together.
+func real() world {
+	limits := gcp.NewLimits()
+	return func(ctx context.Context, c *config.Config, s config.Stack, h hooks) (drivers.Set, error) {
+		made := driversConfig(c, s, h)
+		made.GCP.Limits = limits
+		return drivers.Kinds(ctx, made)
+	}
 }
 
 // driversConfig is what the kinds of a stack are made from.
@@ -39,7 +44,7 @@ func driversConfig(c *config.Config, s config.Stack, h hooks) drivers.Config {
 		GCP: gcp.Config{
 			Project: s.Project, Endpoints: c.GCP.Endpoints.Map(), Insecure: c.GCP.Insecure,
 			AccessTokenFile: c.GCP.AccessTokenFile, Impersonate: s.Impersonate, Observe: h.request,
-			UserAgent: "recsysd/" + version,
+			UserAgent: "recsysd/" + version, Caller: s.Name,
 		},
 		Stack: s.Name, Kubeconfig: s.Kubernetes.Kubeconfig, Context: s.Kubernetes.Context,
 		UndoManagers: c.UndoManagers, Width: s.Width, Changed: h.changed, SecretRefresh: time.Duration(s.Secrets.Refresh),

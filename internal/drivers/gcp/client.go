@@ -58,6 +58,9 @@ type Config struct {
 	// Observe, if set, is told of every request that was answered or failed: code is a gRPC code's name or an HTTP status.
 	Observe   func(service, method, code string)
 	UserAgent string
+	// Limits, if set, keeps the calls within Google's quotas. It is shared by everything in the process that speaks to Google.
+	Limits *Limits
+	Caller string // whose calls these are, to be fair between those who share the limits: the stack's
 }
 
 // REST reports whether service is to be spoken to over JSON and HTTP, because its endpoint is a URL. It says nothing of services
@@ -144,7 +147,7 @@ func (c Config) client(ctx context.Context, service string) (*http.Client, error
 		return nil, err
 	}
 	var rt http.RoundTripper = &observedTransport{
-		ctx: ctx, base: http.DefaultTransport.(*http.Transport).Clone(), service: service, agent: c.UserAgent, observe: c.Observe,
+		ctx: ctx, base: http.DefaultTransport.(*http.Transport).Clone(), gate: c.gate(service), service: service, agent: c.UserAgent, observe: c.Observe,
 	}
 	switch {
 	case c.APIKey != "":

@@ -6,6 +6,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -226,5 +227,71 @@ func TestStrayRequestsEnd(t *testing.T) {
 	}
 	if err := cl.Close(); err != nil {
 		t.Error(err)
+	}
+}
+
+// Through Google's own clients: the next call waits for as long as the service asks, and one that cannot wait so long is not sent.
+func TestAClientWaitsAsItIsAsked(t *testing.T) {
+	srv := gcptest.Start(t)
+	for name, c := range protocols(srv) {
+		c.Limits = gcp.NewLimits()
+		first, second := client(t, c), client(t, c)
+		srv.Throttle("ListClusters", time.Second, 1)
+		if err := list(t.Context(), first); gcp.Code(err) != codes.ResourceExhausted {
+			t.Fatalf("%s: want a refusal, have %v", name, err)
+		}
+		began := time.Now()
+		if err := list(t.Context(), second); err != nil {
+			t.Errorf("%s: %v", name, err)
+		}
+		if waited := time.Since(began); waited < 900*time.Millisecond {
+			t.Errorf("%s: another client of the same process waited %v only", name, waited)
+		}
+		srv.Throttle("ListClusters", time.Hour, 1)
+		_ = list(t.Context(), first)
+		srv.Forget()
+		err := gcp.Explain("ListClusters", list(t.Context(), second))
+		if gcp.Code(err) != codes.ResourceExhausted || !strings.Contains(err.Error(), "it asked for that") {
+			t.Errorf("%s: the reason should be told: %v", name, err)
+		}
+		if n := srv.Count("ListClusters"); n != 0 {
+			t.Errorf("%s: %d calls were sent in the pause", name, n)
+		}
+		srv.Heal()
+	}
+}
+
+// Fifty stacks that all want to know everything at once send no more than the process may, and each is let through.
+func TestAFloodStaysWithinTheQuota(t *testing.T) {
+	srv := gcptest.Start(t)
+	limits, began := gcp.NewLimits(), time.Now()
+	ctx, cancel := context.WithTimeout(t.Context(), 3*time.Second)
+	defer cancel()
+	var stacks sync.WaitGroup
+	through := make([]int, 50)
+	for i := range through {
+		c := srv.Config()
+		c.Limits, c.Caller = limits, "stack-"+strconv.Itoa(i)
+		cl := client(t, c)
+		stacks.Go(func() {
+			for ctx.Err() == nil {
+				if list(ctx, cl) != nil {
+					return
+				}
+				through[i]++
+			}
+		})
+	}
+	stacks.Wait()
+	own := gcp.QuotaOf(gcp.Container).Own
+	burst := own/4 + 1
+	most := burst + int(time.Since(began).Minutes()*float64(own-burst)) + 1
+	if n := srv.Count("ListClusters"); n > most {
+		t.Errorf("%d calls, where %d are allowed in that time", n, most)
+	}
+	for i, n := range through {
+		if n == 0 {
+			t.Errorf("stack %d was let through never", i)
+		}
 	}
 }

@@ -117,8 +117,12 @@ var byHTTP = map[int]codes.Code{
 	http.StatusGatewayTimeout:      codes.DeadlineExceeded,
 }
 
-// httpCode prefers the name of the code in the body, which newer services send, to the number, which says less.
+// httpCode prefers the name of the code in the body, which newer services send, to the number, which says less: 403 may mean that there
+// were too many calls.
 func httpCode(g *googleapi.Error) codes.Code {
+	if g.Code == http.StatusForbidden && readRefusal([]byte(g.Body)).tooMany() {
+		return codes.ResourceExhausted
+	}
 	var body struct {
 		Error struct {
 			Status string `json:"status"`

@@ -2,6 +2,7 @@ package gcp
 
 import (
 	"context"
+	"errors"
 	"io"
 	"net/http"
 	"path"
@@ -14,12 +15,17 @@ import (
 	"google.golang.org/grpc/status"
 )
 
-// observeGRPC bounds and counts every attempt, those that the client library repeats by itself too.
+// observeGRPC holds back, bounds and counts every attempt, those that the client library repeats by itself too.
 func (c Config) observeGRPC(service string) grpc.UnaryClientInterceptor {
+	gate := c.gate(service)
 	return func(ctx context.Context, method string, req, reply any, cc *grpc.ClientConn, invoke grpc.UnaryInvoker, opts ...grpc.CallOption) error {
+		if err := gate.wait(ctx); err != nil {
+			return err
+		}
 		ctx, cancel := context.WithTimeout(ctx, rpcTimeout(method))
 		defer cancel()
 		err := invoke(ctx, method, req, reply, cc, opts...)
+		gate.answered(rpcAnswer(err))
 		if c.Observe != nil {
 			c.Observe(service, path.Base(method), status.Code(err).String())
 		}
@@ -27,10 +33,11 @@ func (c Config) observeGRPC(service string) grpc.UnaryClientInterceptor {
 	}
 }
 
-// observedTransport bounds and counts requests. The method that it reports is HTTP's: paths hold names, which make no good labels.
+// observedTransport holds back, bounds and counts requests. The method that it reports is HTTP's: paths hold names, which make no good labels.
 type observedTransport struct {
 	ctx            context.Context // of requests that have none
 	base           http.RoundTripper
+	gate           *gate
 	service, agent string
 	observe        func(service, method, code string)
 }
@@ -39,6 +46,12 @@ func (t *observedTransport) RoundTrip(req *http.Request) (*http.Response, error)
 	ctx := req.Context()
 	if ctx.Done() == nil {
 		ctx = t.ctx
+	}
+	if err := t.gate.wait(ctx); err != nil {
+		if req.Body != nil {
+			err = errors.Join(err, req.Body.Close())
+		}
+		return nil, err
 	}
 	ctx, cancel := context.WithTimeout(ctx, httpTimeout(req.Method))
 	req = req.Clone(ctx)
@@ -57,6 +70,7 @@ func (t *observedTransport) RoundTrip(req *http.Request) (*http.Response, error)
 		cancel()
 		return nil, err
 	}
+	t.gate.answered(restAnswer(resp))
 	resp.Body = &cancelBody{resp.Body, cancel}
 	return resp, nil
 }

@@ -4,11 +4,14 @@ import (
 	"context"
 	"net/http"
 	"slices"
+	"time"
 
+	"google.golang.org/genproto/googleapis/rpc/errdetails"
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/metadata"
 	"google.golang.org/grpc/status"
+	"google.golang.org/protobuf/types/known/durationpb"
 )
 
 // Forever is a number of times for Fail.
@@ -27,6 +30,20 @@ type fault struct {
 // call has no effect.
 func (s *Server) Fail(of string, code codes.Code, text string, times int) {
 	s.addFault(&fault{of: of, err: status.Error(code, text), times: times})
+}
+
+// Throttle refuses the next calls of a method or service, times times or Forever, because there were too many, and asks to come again
+// after a while; 0: it does not say when.
+func (s *Server) Throttle(of string, after time.Duration, times int) {
+	st := status.New(codes.ResourceExhausted, "Quota exceeded for quota metric 'Requests' and limit 'Requests per minute' of service '"+of+"'.")
+	if after > 0 {
+		with, err := st.WithDetails(&errdetails.RetryInfo{RetryDelay: durationpb.New(after)})
+		if err != nil {
+			panic(err) // the detail is a message that can be encoded
+		}
+		st = with
+	}
+	s.addFault(&fault{of: of, err: st.Err(), times: times})
 }
 
 // Forbid refuses all calls of a method or service for want of a permission.

@@ -4,8 +4,11 @@ import (
 	"context"
 	"encoding/json"
 	"io"
+	"math"
 	"net/http"
+	"strconv"
 
+	"google.golang.org/genproto/googleapis/rpc/errdetails"
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
 	"google.golang.org/protobuf/encoding/protojson"
@@ -68,6 +71,11 @@ func writeError(w http.ResponseWriter, err error) {
 		code, b = http.StatusInternalServerError, nil
 	}
 	w.Header().Set("Content-Type", "application/json")
+	for _, d := range s.Details() {
+		if r, ok := d.(*errdetails.RetryInfo); ok {
+			w.Header().Set("Retry-After", strconv.Itoa(int(math.Ceil(r.GetRetryDelay().AsDuration().Seconds()))))
+		}
+	}
 	w.WriteHeader(code)
 	_, _ = w.Write(b) // the client has gone; nobody is left to tell
 }

@@ -13,7 +13,7 @@ import (
 const (
 	maxManifestFiles = 500
 	maxManifestBytes = 16 << 20 // of all files
-	maxObjects       = 2000
+	maxObjects       = 20_000
 )
 
 // manifest is one object of a manifest's file, or of what kustomize made.

@@ -3,7 +3,6 @@ package gitsource
 import (
 	"cmp"
 	"context"
-	"errors"
 	"fmt"
 	"io"
 	"net/http"
@@ -18,27 +17,13 @@ import (
 // maxListing bounds the list of references, some 250,000 of them.
 const maxListing = 16 << 20
 
-// openHTTP returns how to begin a conversation over https. The token is read anew each time, so a file that was renewed
-// counts at the next poll. Cookies, ~/.netrc and credential helpers play no part.
-func openHTTP(a address, auth Auth) (func(context.Context) (transport.UploadPackSession, error), func()) {
-	client, shut := httpClient()
-	open := func(context.Context) (transport.UploadPackSession, error) {
-		endpoint, method, err := httpParty(a, auth)
-		if err != nil {
-			return nil, err
-		}
-		return client.NewUploadPackSession(endpoint, method)
-	}
-	return open, shut
-}
-
 // httpClient speaks Git over https; shut ends its idle connections.
-func httpClient() (client transport.Transport, shut func()) {
+func httpClient() (client *http.Client, shut func()) {
 	base := &http.Transport{
 		Proxy: http.ProxyFromEnvironment, ForceAttemptHTTP2: true,
 		MaxIdleConnsPerHost: 1, IdleConnTimeout: 90 * time.Second,
 	}
-	return githttp.NewClient(&http.Client{Transport: &guardedTransport{base}}), base.CloseIdleConnections
+	return &http.Client{Transport: &guardedTransport{base}}, base.CloseIdleConnections
 }
 
 // httpParty is who is spoken to, and as whom. The endpoint is the caller's own: a redirect changes it.
@@ -89,11 +74,12 @@ func readSecret(path string) (string, error) {
 	return secret, nil
 }
 
-// guardedTransport tells a poll's patience of every byte that arrives, and bounds what is not a pack.
+// guardedTransport tells a poll's patience of every byte that arrives, bounds what is not a pack, and notices a server that greets in
+// version 2.
 type guardedTransport struct{ base http.RoundTripper }
 
 func (g *guardedTransport) RoundTrip(req *http.Request) (*http.Response, error) {
-	res, err := g.base.RoundTrip(req)
+	res, err := g.base.RoundTrip(ask(req))
 	if err != nil {
 		return nil, err
 	}
@@ -106,6 +92,7 @@ func (g *guardedTransport) RoundTrip(req *http.Request) (*http.Response, error) 
 		body.left = maxListing
 	}
 	res.Body = body
+	hear(req, res)
 	return res, nil
 }
 
@@ -118,7 +105,7 @@ type guardedBody struct {
 
 func (b *guardedBody) Read(p []byte) (int, error) {
 	if b.left == 0 {
-		return 0, errors.New("the server's answer is too long")
+		return 0, errTooLong
 	}
 	if b.left > 0 && int64(len(p)) > b.left {
 		p = p[:b.left]

@@ -134,8 +134,8 @@ func (l *localListing) tip() plumbing.Hash { return l.commit }
 func (l *localListing) close() error       { return l.storage.Close() }
 
 // download copies the commit out of the repository, which need not exist any more a moment later.
-func (l *localListing) download(ctx context.Context, w io.Writer) (bool, error) {
-	return true, writePack(ctx, l.storage, l.commit, w)
+func (l *localListing) download(ctx context.Context, since *tree, w io.Writer) (bool, error) {
+	return true, writePack(ctx, l.storage, l.commit, since, w)
 }
 
 // descends walks back from the tip, nearest commits first.

@@ -11,8 +11,8 @@ import (
 )
 
 // decodeTree reads one directory. Names that no file can have (from a server that means harm) make it an error.
-func decodeTree(p *pack, h plumbing.Hash) ([]object.TreeEntry, error) {
-	content, err := p.object(h, plumbing.TreeObject)
+func decodeTree(ps packs, h plumbing.Hash) ([]object.TreeEntry, error) {
+	content, err := ps.object(h, plumbing.TreeObject)
 	if err != nil {
 		return nil, fmt.Errorf("directory %s: %w", h, err)
 	}
@@ -50,10 +50,10 @@ func memory(kind plumbing.ObjectType, content []byte) *plumbing.MemoryObject {
 	return &o
 }
 
-// openTree makes a commit's tree readable and proves that it is complete: every directory, and, unless large files may be
-// missing, every file.
-func openTree(p *pack, commit plumbing.Hash, largeMissing bool) (*tree, error) {
-	content, err := p.object(commit, plumbing.CommitObject)
+// openTree makes a commit's tree readable and proves that it is complete: every directory, and, unless large files may be missing, every
+// file. Of what since, which was proven before, has at the same place nothing is looked at again.
+func openTree(ps packs, commit plumbing.Hash, largeMissing bool, since *tree) (*tree, error) {
+	content, err := ps.object(commit, plumbing.CommitObject)
 	if err != nil {
 		return nil, fmt.Errorf("commit %s: %w", commit, err)
 	}
@@ -61,26 +61,68 @@ func openTree(p *pack, commit plumbing.Hash, largeMissing bool) (*tree, error) {
 	if err != nil {
 		return nil, err
 	}
+	largeMissing = largeMissing && since == nil // a new file that is missing may be large, or was thought to be here
+	skipped := false
+	for _, p := range ps {
+		skipped = skipped || p.skipped > 0
+	}
+	read := func(h plumbing.Hash) ([]object.TreeEntry, error) { return decodeTree(ps, h) }
+	err = walkTree(c.TreeHash, since, read, func(e object.TreeEntry) error {
+		if _, ok := ps.find(e.Hash); !ok && e.Mode != filemode.Dir && !largeMissing && !skipped {
+			return fmt.Errorf("the pack is not complete: file %s (%s) is missing", e.Name, e.Hash)
+		}
+		return nil
+	})
+	if err != nil {
+		return nil, err
+	}
+	t := &tree{packs: ps, commit: commit, parents: c.ParentHashes, root: c.TreeHash, time: c.Committer.When}
+	if since != nil {
+		t.since = since.commit
+	}
+	return t, nil
+}
+
+// walkTree visits every entry below a directory but submodules, each directory once, and leaves out what since has at the same place.
+func walkTree(root plumbing.Hash, since *tree, read func(plumbing.Hash) ([]object.TreeEntry, error), visit func(object.TreeEntry) error) error {
+	type pair struct{ now, before plumbing.Hash }
+	todo := []pair{{now: root}}
+	if since != nil {
+		todo[0].before = since.root
+	}
 	seen := map[plumbing.Hash]bool{}
-	for todo := []plumbing.Hash{c.TreeHash}; len(todo) > 0; {
-		h := todo[len(todo)-1]
+	for len(todo) > 0 {
+		dir := todo[len(todo)-1]
 		todo = todo[:len(todo)-1]
-		if seen[h] {
+		if seen[dir.now] || dir.now == dir.before {
 			continue
 		}
-		seen[h] = true
-		listed, err := decodeTree(p, h)
+		seen[dir.now] = true
+		listed, err := read(dir.now)
 		if err != nil {
-			return nil, err
+			return err
+		}
+		before := map[string]plumbing.Hash{}
+		if !dir.before.IsZero() {
+			known, err := decodeTree(since.packs, dir.before)
+			if err != nil {
+				return err
+			}
+			for _, e := range known {
+				before[e.Name] = e.Hash
+			}
 		}
 		for _, e := range listed {
-			switch _, ok := p.find(e.Hash); {
-			case e.Mode == filemode.Dir:
-				todo = append(todo, e.Hash)
-			case !ok && e.Mode != filemode.Submodule && !largeMissing && p.skipped == 0:
-				return nil, fmt.Errorf("the pack is not complete: file %s (%s) is missing", e.Name, e.Hash)
+			if e.Mode == filemode.Submodule || before[e.Name] == e.Hash {
+				continue
+			}
+			if err := visit(e); err != nil {
+				return err
+			}
+			if e.Mode == filemode.Dir {
+				todo = append(todo, pair{e.Hash, before[e.Name]})
 			}
 		}
 	}
-	return &tree{pack: p, root: c.TreeHash, time: c.Committer.When}, nil
+	return nil
 }

@@ -25,8 +25,9 @@ type listing interface {
 	descends(ctx context.Context, from plumbing.Hash) error
 	// beyond are the commits that the tip has and base has not, or an errNotProven if there are more than maxBeyond.
 	beyond(ctx context.Context, base plumbing.Hash) ([]*object.Commit, error)
-	// download writes the tip and its whole tree as one pack. With largeMissing, files over maxObject may be left out.
-	download(ctx context.Context, w io.Writer) (largeMissing bool, err error)
+	// download writes the tip and its whole tree as one pack, but what since has, if that is not nil. With largeMissing, files over
+	// maxObject may be left out.
+	download(ctx context.Context, since *tree, w io.Writer) (largeMissing bool, err error)
 	close() error
 }
 

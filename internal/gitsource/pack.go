@@ -35,6 +35,7 @@ var errAbsent = errors.New("object is not in the pack")
 type pack struct {
 	file    *os.File // closed by its finalizer: whoever still holds a tree of this pack may read on
 	size    int64
+	under   packs            // deltas may stand on objects of these, too
 	objects []packed         // by hash
 	made    *cache.BufferLRU // what deltas made and stood on last, by offset
 	skipped int              // deltas left out because they, or what they stand on, are too large
@@ -50,12 +51,12 @@ type packed struct {
 
 // openPack indexes a pack and thereby proves every object in it: an object is known by the hash of the content that was read,
 // and the pack's own checksum must be right. It takes over the file.
-func openPack(ctx context.Context, file *os.File) (*pack, error) {
+func openPack(ctx context.Context, file *os.File, under packs) (*pack, error) {
 	info, err := file.Stat()
 	if err != nil {
 		return nil, err
 	}
-	p := &pack{file: file, size: info.Size(), made: cache.NewBufferLRU(maxObject)}
+	p := &pack{file: file, size: info.Size(), under: under, made: cache.NewBufferLRU(maxObject)}
 	pending, err := p.scan(ctx)
 	if err != nil {
 		return nil, err
@@ -145,6 +146,29 @@ func (p *pack) resolve(ctx context.Context, pending []int64) error {
 	return nil
 }
 
+// packs are several packs that are read as one: first what a commit brought, then what those before it did.
+type packs []*pack
+
+// find looks an object up by its hash.
+func (ps packs) find(h plumbing.Hash) (packed, bool) {
+	for _, p := range ps {
+		if o, ok := p.find(h); ok {
+			return o, true
+		}
+	}
+	return packed{}, false
+}
+
+// object is pack.object of the first that has it.
+func (ps packs) object(h plumbing.Hash, kind plumbing.ObjectType) ([]byte, error) {
+	for _, p := range ps {
+		if content, err := p.object(h, kind); !errors.Is(err, errAbsent) {
+			return content, err
+		}
+	}
+	return nil, errAbsent
+}
+
 // sort puts the index in the order that find relies on.
 func (p *pack) sort() {
 	slices.SortFunc(p.objects, func(a, b packed) int { return bytes.Compare(a.hash[:], b.hash[:]) })
@@ -178,11 +202,16 @@ func (p *pack) object(h plumbing.Hash, kind plumbing.ObjectType) ([]byte, error)
 // chain of deltas is followed down to its base and then applied one by one, so three objects are held at most however long
 // the chain is. The content must not be changed.
 func (p *pack) read(offset int64) (plumbing.ObjectType, []byte, error) {
-	chain, kind, err := p.chain(offset)
+	chain, base, kind, err := p.chain(offset)
 	if err != nil {
 		return 0, nil, err
 	}
 	var content []byte
+	if !base.IsZero() {
+		if content, err = p.under.object(base, kind); err != nil {
+			return 0, nil, err
+		}
+	}
 	start := len(chain) - 1
 	for i, at := range chain { // begin as near as the cache allows
 		if known, ok := p.made.Get(at); ok {
@@ -195,7 +224,7 @@ func (p *pack) read(offset int64) (plumbing.ObjectType, []byte, error) {
 		if err != nil {
 			return 0, nil, err
 		}
-		if i == len(chain)-1 {
+		if i == len(chain)-1 && base.IsZero() {
 			content = stored
 		} else {
 			if deltaResult(stored) > maxObject {
@@ -205,33 +234,37 @@ func (p *pack) read(offset int64) (plumbing.ObjectType, []byte, error) {
 				return 0, nil, err
 			}
 		}
-		if len(chain) > 1 {
+		if len(chain) > 1 || !base.IsZero() {
 			p.made.Put(chain[i], content)
 		}
 	}
 	return kind, content, nil
 }
 
-// chain lists the offsets from a delta down to the whole object that it stands on, and that object's kind.
-func (p *pack) chain(offset int64) ([]int64, plumbing.ObjectType, error) {
-	chain := []int64{offset}
+// chain lists the offsets from a delta down to the whole object that it stands on, and that object's kind; base is its hash if it is not
+// in this pack, but under it.
+func (p *pack) chain(offset int64) (chain []int64, base plumbing.Hash, kind plumbing.ObjectType, err error) {
+	chain = []int64{offset}
 	for {
 		h, err := packfile.NewScanner(p.section()).SeekObjectHeader(offset)
 		switch {
 		case err != nil:
-			return nil, 0, err
+			return nil, base, 0, err
 		case !h.Type.IsDelta():
-			return chain, h.Type, nil
+			return chain, base, h.Type, nil
 		case len(chain) > maxChain:
-			return nil, 0, fmt.Errorf("a chain of more than %d deltas", maxChain)
+			return nil, base, 0, fmt.Errorf("a chain of more than %d deltas", maxChain)
 		}
 		offset = h.OffsetReference
 		if h.Type == plumbing.REFDeltaObject {
-			base, ok := p.find(h.Reference)
+			here, ok := p.find(h.Reference)
 			if !ok {
-				return nil, 0, errAbsent
+				if below, ok := p.under.find(h.Reference); ok {
+					return chain, h.Reference, below.kind, nil
+				}
+				return nil, base, 0, errAbsent
 			}
-			offset = base.offset
+			offset = here.offset
 		}
 		chain = append(chain, offset)
 	}

@@ -43,7 +43,7 @@ func TestPackReadsWhatGitWrote(t *testing.T) {
 			name, err := exec.Command("sh", "-c", cmd).Output()
 			ok(t, err)
 			file := must(os.Open(base + "-" + strings.TrimSpace(string(name)) + ".pack"))(t)
-			p := must(openPack(t.Context(), file))(t)
+			p := must(openPack(t.Context(), file, nil))(t)
 			want := strings.Fields(must(w.repo.Git("--git-dir="+w.repo.Dir, "rev-list", "--objects", "--all", "--no-object-names"))(t))
 			if len(p.objects) != len(want) {
 				t.Errorf("%d objects were found, git counts %d", len(p.objects), len(want))
@@ -58,7 +58,7 @@ func TestPackReadsWhatGitWrote(t *testing.T) {
 				if plumbing.ComputeHash(o.kind, content) != o.hash || int64(len(content)) != o.size {
 					t.Errorf("object %s is read as something else", h)
 				}
-				if chain, _, _ := p.chain(o.offset); len(chain) > 1 {
+				if chain, _, _, _ := p.chain(o.offset); len(chain) > 1 {
 					deltas++
 				}
 			}
@@ -80,7 +80,7 @@ func TestBrokenPacks(t *testing.T) {
 		file := must(os.CreateTemp(t.TempDir(), "pack"))(t)
 		defer file.Close()
 		must(file.Write(content))(t)
-		_, err := readTree(t.Context(), file, plumbing.NewHash(commit), false)
+		_, err := readTree(t.Context(), file, plumbing.NewHash(commit), false, nil)
 		return err
 	}
 	ok(t, try(whole))
@@ -109,10 +109,10 @@ func TestPackThatLacksAFile(t *testing.T) {
 	name, err := exec.Command("sh", "-c", git+" rev-list --objects --filter=blob:none --no-object-names "+commit+" | "+git+" pack-objects -q "+base).Output()
 	ok(t, err)
 	path := base + "-" + strings.TrimSpace(string(name)) + ".pack"
-	if _, err := readTree(t.Context(), must(os.Open(path))(t), plumbing.NewHash(commit), false); err == nil || !strings.Contains(err.Error(), "stack.yaml") {
+	if _, err := readTree(t.Context(), must(os.Open(path))(t), plumbing.NewHash(commit), false, nil); err == nil || !strings.Contains(err.Error(), "stack.yaml") {
 		t.Errorf("a pack without stack.yaml gives %v, want an error that names the file", err)
 	}
-	tree := must(readTree(t.Context(), must(os.Open(path))(t), plumbing.NewHash(commit), true))(t)
+	tree := must(readTree(t.Context(), must(os.Open(path))(t), plumbing.NewHash(commit), true, nil))(t)
 	if _, err := tree.ReadFile("stack.yaml"); !errors.Is(err, errLarge) {
 		t.Errorf("reading a file that the server left out gives %v", err)
 	}
@@ -143,7 +143,7 @@ func TestDeltaBomb(t *testing.T) {
 	must(on.Write(file.Bytes()))(t)
 	var before, after runtime.MemStats
 	runtime.ReadMemStats(&before)
-	opened := must(openPack(t.Context(), on))(t)
+	opened := must(openPack(t.Context(), on, nil))(t)
 	runtime.ReadMemStats(&after)
 	if opened.skipped != 1 || len(opened.objects) != 1 {
 		t.Errorf("%d objects and %d left out, want one each", len(opened.objects), opened.skipped)

@@ -12,13 +12,14 @@ import (
 
 	"github.com/go-git/go-git/v5/plumbing"
 	"github.com/go-git/go-git/v5/plumbing/filemode"
+	"github.com/go-git/go-git/v5/plumbing/object"
 	"github.com/go-git/go-git/v5/storage/filesystem"
 )
 
-// writePack writes one commit with its whole tree, files over maxObject excepted. It holds one object at a time; go-git's own
+// writePack writes one commit with its whole tree, but what since has, and files over maxObject. It holds one object at a time; go-git's own
 // encoder holds all of them.
-func writePack(ctx context.Context, from *filesystem.Storage, commit plumbing.Hash, w io.Writer) error {
-	objects, err := treeObjects(ctx, from, commit)
+func writePack(ctx context.Context, from *filesystem.Storage, commit plumbing.Hash, since *tree, w io.Writer) error {
+	objects, err := treeObjects(ctx, from, commit, since)
 	if err != nil {
 		return err
 	}
@@ -76,8 +77,8 @@ func (p *packWriter) add(o plumbing.EncodedObject) (err error) {
 	return p.deflate.Close()
 }
 
-// treeObjects lists a commit and everything in its tree, each once.
-func treeObjects(ctx context.Context, from *filesystem.Storage, commit plumbing.Hash) ([]plumbing.Hash, error) {
+// treeObjects lists a commit and everything in its tree that since has not, each once.
+func treeObjects(ctx context.Context, from *filesystem.Storage, commit plumbing.Hash, since *tree) ([]plumbing.Hash, error) {
 	content, err := storedObject(from, commit, plumbing.CommitObject)
 	if err != nil {
 		return nil, err
@@ -88,44 +89,46 @@ func treeObjects(ctx context.Context, from *filesystem.Storage, commit plumbing.
 	}
 	objects := []plumbing.Hash{commit}
 	seen := map[plumbing.Hash]bool{}
-	for todo := []plumbing.Hash{c.TreeHash}; len(todo) > 0; {
+	take := func(h plumbing.Hash) bool {
+		if seen[h] {
+			return false
+		}
+		seen[h] = true
+		if since != nil {
+			if _, ok := since.packs.find(h); ok {
+				return false
+			}
+		}
+		return true
+	}
+	read := func(dir plumbing.Hash) ([]object.TreeEntry, error) {
 		if err := ctx.Err(); err != nil {
 			return nil, err
 		}
-		dir := todo[len(todo)-1]
-		todo = todo[:len(todo)-1]
 		progress(ctx)
-		if seen[dir] {
-			continue
+		if take(dir) {
+			objects = append(objects, dir)
 		}
-		seen[dir] = true
-		objects = append(objects, dir)
 		content, err := storedObject(from, dir, plumbing.TreeObject)
 		if err != nil {
 			return nil, err
 		}
-		listed, err := parseTree(dir, content)
-		if err != nil {
-			return nil, err
-		}
-		for _, e := range listed {
-			switch {
-			case e.Mode == filemode.Dir:
-				todo = append(todo, e.Hash)
-			case e.Mode == filemode.Submodule || seen[e.Hash]:
-			default:
-				seen[e.Hash] = true
-				size, err := storedSize(from, e.Hash)
-				if err != nil {
-					return nil, fmt.Errorf("file %s: %w", e.Name, err)
-				}
-				if size <= maxObject {
-					objects = append(objects, e.Hash)
-				}
-			}
-		}
+		return parseTree(dir, content)
 	}
-	return objects, nil
+	err = walkTree(c.TreeHash, since, read, func(e object.TreeEntry) error {
+		if e.Mode == filemode.Dir || !take(e.Hash) {
+			return nil
+		}
+		size, err := storedSize(from, e.Hash)
+		if err != nil {
+			return fmt.Errorf("file %s: %w", e.Name, err)
+		}
+		if size <= maxObject {
+			objects = append(objects, e.Hash)
+		}
+		return nil
+	})
+	return objects, err
 }
 
 // storedSize also looks into the repositories that this one borrows objects from.

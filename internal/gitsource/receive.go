@@ -14,6 +14,7 @@ import (
 	"github.com/go-git/go-git/v5/plumbing/protocol/packp/capability"
 	"github.com/go-git/go-git/v5/plumbing/protocol/packp/sideband"
 	"github.com/go-git/go-git/v5/plumbing/transport"
+	githttp "github.com/go-git/go-git/v5/plumbing/transport/http"
 	inmemory "github.com/go-git/go-git/v5/storage/memory"
 )
 
@@ -118,7 +119,7 @@ func receiveHTTP(a address, auth Auth) (func(context.Context) (receiver, error),
 		if err != nil {
 			return nil, err
 		}
-		return client.NewReceivePackSession(endpoint, method)
+		return githttp.NewClient(client).NewReceivePackSession(endpoint, method)
 	}, shut
 }
 
@@ -131,7 +132,7 @@ type sshReceiver struct {
 
 // AdvertisedReferencesContext connects: the server speaks first, with its references.
 func (s *sshReceiver) AdvertisedReferencesContext(ctx context.Context) (*packp.AdvRefs, error) {
-	line, err := dialSSH(ctx, s.address, s.auth, transport.ReceivePackServiceName)
+	line, err := dialSSH(ctx, s.address, s.auth, transport.ReceivePackServiceName, "")
 	if err != nil {
 		return nil, err
 	}

@@ -11,9 +11,6 @@ import (
 	"github.com/go-git/go-git/v5/plumbing"
 	"github.com/go-git/go-git/v5/plumbing/object"
 	"github.com/go-git/go-git/v5/plumbing/protocol/packp"
-	"github.com/go-git/go-git/v5/plumbing/protocol/packp/capability"
-	"github.com/go-git/go-git/v5/plumbing/protocol/packp/sideband"
-	"github.com/go-git/go-git/v5/plumbing/transport"
 )
 
 // depths are how far back a proof of descent looks, one request after another: nearly every push is one commit.
@@ -24,49 +21,49 @@ var depths = [...]int{2, 16, 128, 1024, 8192}
 type remote struct {
 	branch string
 	spool  spool
-	open   func(ctx context.Context) (transport.UploadPackSession, error)
+	open   func(ctx context.Context, prefix string) (talk, map[string]plumbing.Hash, error) // with the references that have the prefix
 }
 
-// list costs one request over http, one connection over ssh. The session stays open, for a redirect that was followed here
-// counts for the requests that come after.
+// list costs one request over http once the server is known, one connection over ssh. The conversation stays open, for a redirect
+// that was followed here counts for the requests that come after.
 func (r *remote) list(ctx context.Context) (listing, error) {
-	session, err := r.open(ctx)
+	talk, refs, err := r.open(ctx, branchRef(r.branch))
 	if err != nil {
 		return nil, err
 	}
-	refs, err := session.AdvertisedReferencesContext(ctx)
-	if err != nil {
-		return nil, errors.Join(err, session.Close())
+	if refs[branchRef(r.branch)].IsZero() { // only to say which branches there are
+		if refs, err = talk.refs(ctx, "refs/heads/"); err != nil {
+			return nil, errors.Join(err, talk.Close())
+		}
 	}
-	tip, err := branchTip(r.branch, refs.References)
+	tip, err := branchTip(r.branch, refs)
 	if err != nil {
-		return nil, errors.Join(err, session.Close())
+		return nil, errors.Join(err, talk.Close())
 	}
-	return &remoteListing{remote: r, session: session, can: refs.Capabilities, commit: tip}, nil
+	return &remoteListing{remote: r, talk: talk, commit: tip}, nil
 }
 
 // remoteListing is an open conversation.
 type remoteListing struct {
 	*remote
-	session transport.UploadPackSession
-	can     *capability.List // what the server offers
-	commit  plumbing.Hash
+	talk   talk
+	commit plumbing.Hash
 }
 
 func (l *remoteListing) tip() plumbing.Hash { return l.commit }
-func (l *remoteListing) close() error       { return l.session.Close() }
+func (l *remoteListing) close() error       { return l.talk.Close() }
 
-// download asks for the tip alone, without history; a server that can leave out large files is asked to.
-func (l *remoteListing) download(ctx context.Context, w io.Writer) (largeMissing bool, err error) {
-	req, err := l.request(1)
-	if err != nil {
-		return false, err
+// download asks for the tip alone, without history and without what since has; a server that can leave out large files is asked to.
+func (l *remoteListing) download(ctx context.Context, since *tree, to io.Writer) (largeMissing bool, err error) {
+	w := wish{want: l.commit, depth: 1}
+	if since != nil {
+		w.have, w.thin = since.commit, true
 	}
-	if l.can.Supports(capability.Filter) {
+	if l.talk.filters() {
 		largeMissing = true
-		l.filter(req, packp.FilterBlobLimit(maxObject+1, packp.BlobLimitPrefixNone))
+		w.filter = packp.FilterBlobLimit(maxObject+1, packp.BlobLimitPrefixNone)
 	}
-	_, err = l.exchange(ctx, req, w)
+	_, err = l.talk.fetch(ctx, w, to)
 	return largeMissing, err
 }
 
@@ -95,16 +92,12 @@ func (l *remoteListing) descends(ctx context.Context, from plumbing.Hash) error 
 
 // history receives the commits, so many deep, that the tip has and base has not, and tells at which the server cut.
 func (l *remoteListing) history(ctx context.Context, depth int, base plumbing.Hash) (file *os.File, edge []plumbing.Hash, err error) {
-	req, err := l.request(depth)
-	if err != nil {
-		return nil, nil, err
+	w := wish{want: l.commit, depth: depth, have: base} // nothing that base reaches is sent
+	if l.talk.filters() {
+		w.filter = packp.FilterTreeDepth(0)
 	}
-	req.Haves = []plumbing.Hash{base} // so nothing that it reaches is sent
-	if l.can.Supports(capability.Filter) {
-		l.filter(req, packp.FilterTreeDepth(0))
-	}
-	file, err = l.spool.receive(func(w io.Writer) (err error) {
-		edge, err = l.exchange(ctx, req, w)
+	file, err = l.spool.receive(func(to io.Writer) (err error) {
+		edge, err = l.talk.fetch(ctx, w, to)
 		return err
 	})
 	return file, edge, err
@@ -116,7 +109,7 @@ func (l *remoteListing) beyond(ctx context.Context, base plumbing.Hash) (all []*
 		return nil, err
 	}
 	defer func() { err = errors.Join(err, os.Remove(file.Name())) }()
-	p, err := openPack(ctx, file)
+	p, err := openPack(ctx, file, nil)
 	if err != nil {
 		return nil, err
 	}
@@ -162,7 +155,7 @@ func walkBeyond(tip plumbing.Hash, read func(plumbing.Hash) (*object.Commit, err
 // findAncestor walks the commits in a pack from the tip. whole is false if there are older ones that were not sent, because
 // they are behind the edge.
 func findAncestor(ctx context.Context, file *os.File, tip, from plumbing.Hash, edge []plumbing.Hash) (found, whole bool, err error) {
-	p, err := openPack(ctx, file)
+	p, err := openPack(ctx, file, nil)
 	if err != nil {
 		return false, false, err
 	}
@@ -196,43 +189,4 @@ func findAncestor(ctx context.Context, file *os.File, tip, from plumbing.Hash, e
 		todo = append(todo, c.ParentHashes...)
 	}
 	return false, whole, nil
-}
-
-// request asks for the tip, that many commits deep.
-func (l *remoteListing) request(depth int) (*packp.UploadPackRequest, error) {
-	if !l.can.Supports(capability.Shallow) {
-		return nil, errors.New("the server cannot send a single commit (no shallow capability)")
-	}
-	req := packp.NewUploadPackRequest()
-	req.Wants = []plumbing.Hash{l.commit}
-	req.Depth = packp.DepthCommits(depth)
-	for _, c := range []capability.Capability{capability.Shallow, capability.OFSDelta, capability.Sideband64k, capability.NoProgress} {
-		if l.can.Supports(c) {
-			if err := req.Capabilities.Set(c); err != nil {
-				return nil, err
-			}
-		}
-	}
-	return req, nil
-}
-
-// filter asks the server to leave objects out. Only for servers that offer it.
-func (l *remoteListing) filter(req *packp.UploadPackRequest, f packp.Filter) {
-	req.Capabilities.Set(capability.Filter) // takes no argument: it cannot fail
-	req.Filter = f
-}
-
-// exchange sends a request and streams the pack of the answer to w. It returns the commits at which the server cut.
-func (l *remoteListing) exchange(ctx context.Context, req *packp.UploadPackRequest, w io.Writer) (edge []plumbing.Hash, err error) {
-	answer, err := l.session.UploadPack(ctx, req)
-	if err != nil {
-		return nil, err
-	}
-	defer func() { err = errors.Join(err, answer.Close()) }()
-	var content io.Reader = answer
-	if req.Capabilities.Supports(capability.Sideband64k) {
-		content = sideband.NewDemuxer(sideband.Sideband64k, answer)
-	}
-	_, err = io.Copy(w, content)
-	return answer.Shallows, err
 }

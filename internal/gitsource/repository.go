@@ -5,7 +5,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"io/fs"
 	"slices"
 	"time"
@@ -105,7 +104,7 @@ func (r *Repository) tip(ctx context.Context, branch string) (*Tip, error) {
 	if err != nil {
 		return nil, err
 	}
-	t, err := r.store.add(ctx, l.tip(), func(w io.Writer) (bool, error) { return l.download(ctx, w) })
+	t, err := r.store.add(ctx, l.tip(), nil, l.download)
 	if err != nil {
 		return nil, errors.Join(fmt.Errorf("commit %s: %w", l.tip(), err), l.close())
 	}

@@ -35,10 +35,14 @@ func (f File) At(ctx context.Context, revision string) (r reconcile.Revision, cl
 	if err != nil {
 		return reconcile.Revision{}, nil, err
 	}
-	err = errors.Join(os.Remove(file.Name()), writePack(ctx, storage, commit.Hash, file)) // it stays readable while it is open
+	err = errors.Join(os.Remove(file.Name()), writePack(ctx, storage, commit.Hash, nil, file)) // it stays readable while it is open
 	if err == nil {
+		var p *pack
 		var t *tree
-		if t, err = readTree(ctx, file, commit.Hash, true); err == nil {
+		if p, err = openPack(ctx, file, nil); err == nil {
+			t, err = openTree(packs{p}, commit.Hash, true, nil)
+		}
+		if err == nil {
 			return reconcile.Revision{Commit: commit.Hash.String(), Tree: t}, file.Close, nil
 		}
 	}

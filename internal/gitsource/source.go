@@ -1,8 +1,9 @@
 // Package gitsource follows one branch of a Git repository and hands out its newest commit as a read-only fs.FS. It polls on
 // its own, keeps the last good commit across restarts, and refuses a branch whose history was rewritten.
 //
-// A poll that finds nothing new costs one list of references. A new commit is fetched alone, without history, as one pack
-// file in the source's directory, and read from there: there is never a checkout, no git program is run, and memory does
+// A poll that finds nothing new costs one question about one branch, however many there are (where the server speaks only version 0 of
+// Git's protocol: one list of all references). A new commit is fetched alone, without history, as one pack file in the source's directory
+// with what it has beyond the commit before it, and read from there: there is never a checkout, no git program is run, and memory does
 // not grow with the repository. The user's and the system's Git and ssh configuration play no part.
 //
 // A Repository is the same conversation for whoever writes: the newest commit of a branch, and a push that moves it. What a commit is
@@ -14,7 +15,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
+	"slices"
 	"sync"
 
 	"github.com/go-git/go-git/v5/plumbing"
@@ -131,18 +132,20 @@ func (s *Source) update(ctx context.Context, rewritten bool) (err error) {
 	if s.refused != nil && s.refused.tip == tip && !rewritten {
 		return s.refused.err
 	}
-	if accepted := s.store.remember.Accepted; accepted != "" && accepted != tip.String() && !rewritten {
-		if err := s.prove(ctx, l, accepted); err != nil {
-			return s.refuse(tip, err)
-		}
-	}
 	// Only what is whole and proven is ever visible; until then the revision before it stays.
-	t, err := s.store.add(ctx, tip, func(w io.Writer) (bool, error) { return l.download(ctx, w) })
+	before, _ := s.current.Tree.(*tree)
+	t, err := s.store.add(ctx, tip, before, l.download)
 	if err != nil {
 		return s.refuse(tip, fmt.Errorf("commit %s: %w", tip, err))
 	}
+	accepted := s.store.remember.Accepted
+	if accepted != "" && accepted != tip.String() && !slices.Contains(t.parents, plumbing.NewHash(accepted)) && !rewritten {
+		if err := s.prove(ctx, l, accepted); err != nil {
+			return errors.Join(s.refuse(tip, err), s.discard())
+		}
+	}
 	s.refused = nil
-	return s.accept(reconcile.Revision{Commit: tip.String(), Tree: t})
+	return s.accept(t)
 }
 
 // prove returns ErrRewritten, with both commits and the way out, unless the tip is seen to descend from what was accepted.
@@ -170,12 +173,20 @@ func (s *Source) refuse(tip plumbing.Hash, err error) error {
 }
 
 // accept makes a revision the current one, for Fetch and for the next process. From here on the branch must descend from it.
-func (s *Source) accept(r reconcile.Revision) error {
+func (s *Source) accept(t *tree) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.current = r
-	s.store.remember.Accepted = r.Commit
+	s.current = reconcile.Revision{Commit: t.commit.String(), Tree: t}
+	s.store.remember.Accepted = s.current.Commit
+	s.store.took(t)
 	return s.store.save(s.lent)
+}
+
+// discard removes what was received and not accepted.
+func (s *Source) discard() error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.store.prune(s.store.remember.Accepted, s.store.remember.Kept, s.lent)
 }
 
 // Fetch returns the newest revision known, and why there may be a newer one. It asks the network only if nothing has been

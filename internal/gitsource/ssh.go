@@ -2,25 +2,17 @@ package gitsource
 
 import (
 	"bytes"
-	"cmp"
 	"context"
 	"errors"
-	"fmt"
 	"io"
-	"net"
-	"os"
-	"strconv"
-	"strings"
-	"sync"
 
+	"github.com/go-git/go-git/v5/plumbing"
 	"github.com/go-git/go-git/v5/plumbing/format/pktline"
 	"github.com/go-git/go-git/v5/plumbing/protocol/packp"
 	"github.com/go-git/go-git/v5/plumbing/transport"
-	"github.com/skeema/knownhosts"
-	"golang.org/x/crypto/ssh"
 )
 
-// sshSession is a conversation with git-upload-pack over ssh. Unlike go-git's, it ends with its context at every stage, the
+// sshSession is a conversation in version 0 with git-upload-pack over ssh. Unlike go-git's, it ends with its context at every stage, the
 // handshake included, and reads neither ~/.ssh/config nor an agent nor the user's known_hosts. One connection carries one
 // request; a further one dials again.
 type sshSession struct {
@@ -30,12 +22,69 @@ type sshSession struct {
 	refs    *packp.AdvRefs
 }
 
-// openSSH returns how to begin a conversation over ssh; it connects when the references are asked for.
-func openSSH(a address, auth Auth) func(context.Context) (transport.UploadPackSession, error) {
-	return func(context.Context) (transport.UploadPackSession, error) {
-		return &sshSession{address: a, auth: auth}, nil
+// openSSH returns how to begin a conversation over ssh. A server that does not take the wish for version 2, or does not know it, begins in
+// version 0.
+func openSSH(a address, auth Auth) func(context.Context, string) (talk, map[string]plumbing.Hash, error) {
+	return func(ctx context.Context, prefix string) (talk, map[string]plumbing.Hash, error) {
+		line, err := dialSSH(ctx, a, auth, transport.UploadPackServiceName, askV2)
+		if err != nil {
+			return nil, nil, err
+		}
+		can, err := line.greeting()
+		if errors.Is(err, errOldGreeting) {
+			s := &sshSession{address: a, auth: auth}
+			said, err := s.begin(line)
+			if err != nil {
+				return nil, nil, err
+			}
+			return &talkV0{s, said}, said.References, nil
+		}
+		if err != nil {
+			return nil, nil, errors.Join(line.explain(err), line.Close())
+		}
+		t := &sshTalk{line: line, again: func(ctx context.Context) (*sshLine, error) {
+			line, err := dialSSH(ctx, a, auth, transport.UploadPackServiceName, askV2)
+			if err != nil {
+				return nil, err
+			}
+			if _, err := line.greeting(); err != nil {
+				return nil, errors.Join(line.explain(err), line.Close())
+			}
+			return line, nil
+		}}
+		t.talkV2 = &talkV2{can: can, send: func(_ context.Context, command []byte) (io.ReadCloser, error) { return t.line.command(command) }}
+		refs, err := t.refs(ctx, prefix)
+		if err != nil {
+			return nil, nil, errors.Join(line.explain(err), line.Close())
+		}
+		return t, refs, nil
 	}
 }
+
+// sshTalk is a conversation in version 2. One connection carries what is asked of references and one fetch: git's own server does not
+// bear a second.
+type sshTalk struct {
+	*talkV2
+	line    *sshLine
+	fetched bool
+	again   func(context.Context) (*sshLine, error)
+}
+
+func (t *sshTalk) fetch(ctx context.Context, w wish, to io.Writer) ([]plumbing.Hash, error) {
+	if t.fetched {
+		line, err := t.again(ctx)
+		if err != nil {
+			return nil, err
+		}
+		t.line.leave() // it has done what it was for
+		t.line = line
+	}
+	t.fetched = true
+	return t.talkV2.fetch(ctx, w, to)
+}
+
+// Close ends it politely.
+func (t *sshTalk) Close() error { return t.line.leave() }
 
 func (s *sshSession) AdvertisedReferences() (*packp.AdvRefs, error) {
 	return nil, errors.New("ssh needs a context")
@@ -43,10 +92,15 @@ func (s *sshSession) AdvertisedReferences() (*packp.AdvRefs, error) {
 
 // AdvertisedReferencesContext connects: the server speaks first, with its references.
 func (s *sshSession) AdvertisedReferencesContext(ctx context.Context) (*packp.AdvRefs, error) {
-	line, err := dialSSH(ctx, s.address, s.auth, transport.UploadPackServiceName)
+	line, err := dialSSH(ctx, s.address, s.auth, transport.UploadPackServiceName, "")
 	if err != nil {
 		return nil, err
 	}
+	return s.begin(line)
+}
+
+// begin hears what the server says first.
+func (s *sshSession) begin(line *sshLine) (*packp.AdvRefs, error) {
 	refs := packp.NewAdvRefs()
 	if err := refs.Decode(io.LimitReader(line.out, maxListing)); err != nil {
 		return nil, errors.Join(line.explain(err), line.Close())
@@ -97,184 +151,5 @@ func (s *sshSession) Close() error {
 	}
 	line := s.line
 	s.line = nil
-	line.in.Write(pktline.FlushPkt) // only a courtesy
-	return line.Close()
-}
-
-// sshLine is one running git-upload-pack or git-receive-pack.
-type sshLine struct {
-	client *ssh.Client
-	in     io.WriteCloser
-	out    io.Reader
-	stderr *firstLine
-	stop   func() bool
-	done   chan struct{} // stderr has been read to its end
-}
-
-func (l *sshLine) Read(p []byte) (int, error) { return l.out.Read(p) }
-
-func (l *sshLine) Close() error {
-	l.stop()
-	err := l.client.Close()
-	<-l.done
-	if errors.Is(err, net.ErrClosed) {
-		return nil
-	}
-	return err
-}
-
-// explain prefers what the server wrote to standard error over the end of a stream.
-func (l *sshLine) explain(err error) error {
-	l.client.Close() // makes stderr end
-	<-l.done
-	text := l.stderr.String()
-	switch {
-	case text == "":
-		return err
-	case strings.Contains(text, "does not appear to be a git repository"), strings.Contains(text, "not found"):
-		return transport.ErrRepositoryNotFound
-	}
-	return fmt.Errorf("the server says: %s", printable(text))
-}
-
-// dialSSH connects, proves the host, authenticates and starts the service. Everything ends when ctx does.
-func dialSSH(ctx context.Context, a address, auth Auth, service string) (*sshLine, error) {
-	host := strings.Trim(a.endpoint.Host, "[]")
-	port := a.endpoint.Port
-	if port == 0 {
-		port = 22
-	}
-	where := net.JoinHostPort(host, strconv.Itoa(port))
-	config, err := sshConfig(a, auth, where)
-	if err != nil {
-		return nil, err
-	}
-	conn, err := new(net.Dialer).DialContext(ctx, "tcp", where)
-	if err != nil {
-		return nil, err
-	}
-	stop := context.AfterFunc(ctx, func() { conn.Close() })
-	sshConn, channels, requests, err := ssh.NewClientConn(&progressConn{conn, ctx}, where, config)
-	if err != nil {
-		stop()
-		conn.Close()
-		return nil, handshakeError(err, where, auth)
-	}
-	client := ssh.NewClient(sshConn, channels, requests)
-	line, err := startService(client, service, a.endpoint.Path)
-	if err != nil {
-		stop()
-		return nil, errors.Join(err, client.Close())
-	}
-	line.stop = stop
-	return line, nil
-}
-
-// startService runs the one command that a fetch or a push needs.
-func startService(client *ssh.Client, service, path string) (*sshLine, error) {
-	session, err := client.NewSession()
-	if err != nil {
-		return nil, err
-	}
-	line := &sshLine{client: client, stderr: new(firstLine), done: make(chan struct{})}
-	if line.in, err = session.StdinPipe(); err != nil {
-		return nil, err
-	}
-	if line.out, err = session.StdoutPipe(); err != nil {
-		return nil, err
-	}
-	stderr, err := session.StderrPipe()
-	if err != nil {
-		return nil, err
-	}
-	if strings.HasPrefix(path, "/~") { // ssh://host/~user/x is relative to that user's home
-		path = path[1:]
-	}
-	if err := session.Start(service + " '" + strings.ReplaceAll(path, "'", `'\''`) + "'"); err != nil {
-		return nil, err
-	}
-	go func() { // joined by Close and explain
-		defer close(line.done)
-		io.Copy(line.stderr, stderr)
-	}()
-	return line, nil
-}
-
-// sshConfig reads the key and the known hosts anew, so that renewed files count at the next poll.
-func sshConfig(a address, auth Auth, where string) (*ssh.ClientConfig, error) {
-	key, err := os.ReadFile(auth.SSHKeyFile)
-	if err != nil {
-		return nil, fmt.Errorf("sshKeyFile: %w", err)
-	}
-	signer, err := ssh.ParsePrivateKey(key)
-	var locked *ssh.PassphraseMissingError
-	if errors.As(err, &locked) {
-		return nil, fmt.Errorf("sshKeyFile: %s has a passphrase, and there is nobody to ask for it", auth.SSHKeyFile)
-	}
-	if err != nil {
-		return nil, fmt.Errorf("sshKeyFile: %s holds no private key", auth.SSHKeyFile)
-	}
-	hosts, err := knownhosts.NewDB(auth.KnownHostsFile)
-	if err != nil {
-		return nil, fmt.Errorf("knownHostsFile: %w", err)
-	}
-	return &ssh.ClientConfig{
-		User:              cmp.Or(auth.Username, a.user, "git"),
-		Auth:              []ssh.AuthMethod{ssh.PublicKeys(signer)},
-		HostKeyCallback:   hosts.HostKeyCallback(),
-		HostKeyAlgorithms: hosts.HostKeyAlgorithms(where),
-	}, nil
-}
-
-// handshakeError says which of the two sides was not accepted, and which file decides it.
-func handshakeError(err error, where string, auth Auth) error {
-	switch {
-	case knownhosts.IsHostKeyChanged(err):
-		return fmt.Errorf("the host key of %s is not the one in %s: either the server has a new one, or someone is in between", where, auth.KnownHostsFile)
-	case knownhosts.IsHostUnknown(err):
-		return fmt.Errorf("%s has no key for %s; add it with ssh-keyscan, and compare it with what the host publishes", auth.KnownHostsFile, where)
-	case strings.Contains(err.Error(), "no common algorithm for host key"):
-		return fmt.Errorf("%s has no host key of a kind that %s lists for it; add its other keys with ssh-keyscan", where, auth.KnownHostsFile)
-	case strings.Contains(err.Error(), "unable to authenticate"):
-		return fmt.Errorf("authentication failed: %s does not accept the key in %s", where, auth.SSHKeyFile)
-	}
-	return err
-}
-
-// progressConn tells a poll's patience of every byte that arrives.
-type progressConn struct {
-	net.Conn
-	ctx context.Context
-}
-
-func (c *progressConn) Read(p []byte) (int, error) {
-	n, err := c.Conn.Read(p)
-	progress(c.ctx)
-	return n, err
-}
-
-// firstLine keeps the beginning of what is written to it.
-type firstLine struct {
-	mu   sync.Mutex
-	kept bytes.Buffer
-}
-
-func (f *firstLine) Write(p []byte) (int, error) {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	if room := 1024 - f.kept.Len(); room > 0 {
-		f.kept.Write(p[:min(room, len(p))])
-	}
-	return len(p), nil
-}
-
-func (f *firstLine) String() string {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	for line := range strings.Lines(f.kept.String()) {
-		if line = strings.TrimSpace(line); line != "" {
-			return line
-		}
-	}
-	return ""
+	return line.leave()
 }

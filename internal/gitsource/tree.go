@@ -17,12 +17,15 @@ import (
 // maxLinks is how many symbolic links one path may pass, as in Linux.
 const maxLinks = 40
 
-// tree is one commit's files as a read-only fs.FS, read straight from the pack. Symbolic links are followed inside the
+// tree is one commit's files as a read-only fs.FS, read straight from its packs. Symbolic links are followed inside the
 // repository; one that leads out of it is an error. Submodules are not there. Every file has the commit's time.
 type tree struct {
-	pack *pack
-	root plumbing.Hash
-	time time.Time
+	packs   packs
+	commit  plumbing.Hash
+	parents []plumbing.Hash // of the commit
+	since   plumbing.Hash   // on whose packs its own stands; zero: on none
+	root    plumbing.Hash
+	time    time.Time
 }
 
 var (
@@ -227,19 +230,19 @@ func (t *tree) list(dir node) ([]node, error) {
 // node gives an entry the size that the pack knows.
 func (t *tree) node(e object.TreeEntry) node {
 	n := node{name: e.Name, hash: e.Hash, mode: e.Mode, time: t.time}
-	if o, ok := t.pack.find(e.Hash); ok && e.Mode != filemode.Dir {
+	if o, ok := t.packs.find(e.Hash); ok && e.Mode != filemode.Dir {
 		n.size = o.size
 	}
 	return n
 }
 
 func (t *tree) entries(dir node) ([]object.TreeEntry, error) {
-	return decodeTree(t.pack, dir.hash)
+	return decodeTree(t.packs, dir.hash)
 }
 
 // content returns a file's bytes, which the caller must not change. A file that was left out of the pack was too large.
 func (t *tree) content(n node) ([]byte, error) {
-	content, err := t.pack.object(n.hash, plumbing.BlobObject)
+	content, err := t.packs.object(n.hash, plumbing.BlobObject)
 	if errors.Is(err, errAbsent) {
 		return nil, errLarge
 	}

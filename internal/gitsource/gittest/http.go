@@ -1,6 +1,7 @@
 package gittest
 
 import (
+	"bufio"
 	"io"
 	"net/http"
 	"net/http/cgi"
@@ -21,11 +22,12 @@ type HTTP struct {
 	token string
 	fault Fault
 	count Count
+	old   bool
 }
 
 // Count is what a server was asked, and what it sent.
 type Count struct {
-	Listings int   // of references
+	Listings int   // requests for references, and for what the server can do
 	Packs    int   // requests for objects
 	Bytes    int64 // of answers' bodies
 }
@@ -64,6 +66,13 @@ func (h *HTTP) Require(token string) {
 	h.token = token
 }
 
+// GrowOld has the server speak version 0 of the protocol alone from now on.
+func (h *HTTP) GrowOld() {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.old = true
+}
+
 // Misbehave answers all requests by this from now on; nil ends it.
 func (h *HTTP) Misbehave(f Fault) {
 	h.mu.Lock()
@@ -83,7 +92,15 @@ func (h *HTTP) Reset() Count {
 func (h *HTTP) serve(w http.ResponseWriter, r *http.Request) {
 	h.mu.Lock()
 	token, fault := h.token, h.fault
-	if r.Method == http.MethodGet {
+	if h.old {
+		r.Header.Del("Git-Protocol")
+	}
+	body := bufio.NewReader(r.Body)
+	r.Body = struct {
+		io.Reader
+		io.Closer
+	}{body, r.Body}
+	if lists(r, body) {
 		h.count.Listings++
 	} else {
 		h.count.Packs++
@@ -100,6 +117,13 @@ func (h *HTTP) serve(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	h.git.ServeHTTP(w, r)
+}
+
+// lists tells requests for references from those for objects.
+func lists(r *http.Request, body *bufio.Reader) bool {
+	const command = "0014command=ls-refs\n"
+	begin, _ := body.Peek(len(command)) // shorter ones are none
+	return r.Method == http.MethodGet || string(begin) == command
 }
 
 type countingWriter struct {
@@ -131,7 +155,9 @@ func Hang(_ http.ResponseWriter, r *http.Request, _ http.Handler) {
 // HalfPack sends at most n bytes of each pack, then cuts the connection.
 func HalfPack(n int64) Fault {
 	return func(w http.ResponseWriter, r *http.Request, git http.Handler) {
-		if r.Method == http.MethodGet {
+		body := bufio.NewReader(r.Body)
+		r.Body = io.NopCloser(body)
+		if lists(r, body) {
 			git.ServeHTTP(w, r)
 			return
 		}

@@ -13,6 +13,7 @@ import (
 	"path/filepath"
 	"strings"
 	"sync"
+	"sync/atomic"
 
 	"golang.org/x/crypto/ssh"
 	"golang.org/x/crypto/ssh/knownhosts"
@@ -29,7 +30,10 @@ type SSH struct {
 	listener net.Listener
 	running  sync.WaitGroup
 
+	sent atomic.Int64
+
 	mu          sync.Mutex
+	old         bool
 	connections int
 	open        map[net.Conn]bool
 }
@@ -97,11 +101,21 @@ func (s *SSH) Repo(name string) string {
 	return fmt.Sprintf("ssh://git@%s%s", s.Addr, filepath.Join(s.root, name+".git"))
 }
 
+// Sent is how many bytes clients were sent so far, encryption and all.
+func (s *SSH) Sent() int64 { return s.sent.Load() }
+
 // Connections is how many there were so far.
 func (s *SSH) Connections() int {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.connections
+}
+
+// GrowOld has the server speak version 0 of the protocol alone from now on, as one does that takes no variables from clients.
+func (s *SSH) GrowOld() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.old = true
 }
 
 // Close ends all connections and waits for what served them.
@@ -136,7 +150,7 @@ func (s *SSH) accept() {
 }
 
 func (s *SSH) serve(conn net.Conn) {
-	server, channels, requests, err := ssh.NewServerConn(conn, s.config)
+	server, channels, requests, err := ssh.NewServerConn(sendingConn{conn, &s.sent}, s.config)
 	if err != nil {
 		return
 	}
@@ -160,7 +174,19 @@ func (s *SSH) serve(conn net.Conn) {
 // session runs one git-upload-pack or git-receive-pack; anything else is refused.
 func (s *SSH) session(channel ssh.Channel, requests <-chan *ssh.Request) {
 	defer channel.Close()
+	env := environment()
 	for request := range requests {
+		var variable struct{ Name, Value string }
+		if request.Type == "env" && ssh.Unmarshal(request.Payload, &variable) == nil && variable.Name == "GIT_PROTOCOL" {
+			s.mu.Lock()
+			taken := !s.old
+			s.mu.Unlock()
+			if taken {
+				env = append(env, variable.Name+"="+variable.Value)
+			}
+			request.Reply(taken, nil)
+			continue
+		}
 		var command struct{ Line string }
 		if request.Type != "exec" || ssh.Unmarshal(request.Payload, &command) != nil {
 			request.Reply(false, nil)
@@ -173,7 +199,7 @@ func (s *SSH) session(channel ssh.Channel, requests <-chan *ssh.Request) {
 		}
 		request.Reply(true, nil)
 		cmd := exec.Command("git", strings.TrimPrefix(service, "git-"), strings.TrimSuffix(path, "'"))
-		cmd.Env = environment()
+		cmd.Env = env
 		stdin, err := cmd.StdinPipe()
 		if err != nil {
 			return
@@ -193,6 +219,17 @@ func (s *SSH) session(channel ssh.Channel, requests <-chan *ssh.Request) {
 		copying.Wait()
 		return
 	}
+}
+
+type sendingConn struct {
+	net.Conn
+	sent *atomic.Int64
+}
+
+func (c sendingConn) Write(p []byte) (int, error) {
+	n, err := c.Conn.Write(p)
+	c.sent.Add(int64(n))
+	return n, err
 }
 
 func copyAndClose(to io.WriteCloser, from io.Reader) {

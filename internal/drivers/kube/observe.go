@@ -121,36 +121,6 @@ func (l *look) raise(ctx context.Context, watches []*watch, whole bool) error {
 	return nil
 }
 
-// named looks at every wanted object.
-func (l *look) named(ctx context.Context, want []Object) (resource.Seen[Object], error) {
-	found := make([]*resource.Live[Object], len(want))
-	g, ctx := errgroup.WithContext(ctx)
-	g.SetLimit(l.d.o.Width)
-	for n, o := range want {
-		m, ok := l.kinds[o.GVK()]
-		if !ok || m.namespaced != (o.Namespace() != "") {
-			continue // of a kind that does not exist (in this scope): it cannot exist itself
-		}
-		if found[n] = l.same(m, &o); found[n] != nil {
-			continue
-		}
-		g.Go(func() (err error) {
-			found[n], err = l.one(ctx, m, o)
-			return err
-		})
-	}
-	if err := g.Wait(); err != nil {
-		return resource.Seen[Object]{}, err
-	}
-	seen := resource.Seen[Object]{Live: make([]resource.Live[Object], 0, len(want))}
-	for _, f := range found {
-		if f != nil {
-			seen.Live = append(seen.Live, *f)
-		}
-	}
-	return seen, nil
-}
-
 // same is what the last look at a wanted object came to, if it would come to the same now; else nil.
 func (l *look) same(m mapping, want *Object) *resource.Live[Object] {
 	last := l.s.looks.again(want, l.began)

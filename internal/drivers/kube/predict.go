@@ -71,12 +71,17 @@ func (v *verdicts) keep(want []Object) {
 	maps.DeleteFunc(v.last, func(ref resource.Ref, _ verdict) bool { return !wanted[ref] })
 }
 
+// question is all that the answer to a dry-run of o depends on, hash being that of what is declared.
+func (o Object) question(hash string, live *item) string {
+	return fmt.Sprint(hash, o.Generate, o.Floor, live.print, o.leave)
+}
+
 // predict asks what applying want to live would change. An error that ofCluster does not blame on the cluster means
 // that nothing can be said about this object now.
 func (d *Driver) predict(ctx context.Context, s *link, m mapping, want Object, live *item) (*prediction, error) {
 	want = want.borrowed(live.object.Object)
 	hash := d.hashes.of(want)
-	question := fmt.Sprint(hash, want.Generate, want.Floor, live.print, want.leave)
+	question := want.question(hash, live)
 	if p := s.verdict.get(want.Ref(), question, time.Now()); p != nil {
 		return p, nil
 	}

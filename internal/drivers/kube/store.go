@@ -63,6 +63,15 @@ func (s *store) put(i *item) bool {
 	return moved
 }
 
+// stale reports whether what an event has brought is known already, or older: the echo of our own writes, as a rule.
+func (s *store) stale(u *unstructured.Unstructured) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	k, version := key(u), number(u.GetResourceVersion())
+	before, o := s.items[k], s.ours[k]
+	return version != 0 && (o != nil && version <= o.gone || before != nil && version <= before.version)
+}
+
 // begin says that we write an object, or read it: its events are not told of until end.
 func (s *store) begin(namespace, name string) {
 	s.mu.Lock()

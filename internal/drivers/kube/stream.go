@@ -208,6 +208,9 @@ func (w *watch) take(e apiwatch.Event, filling map[string]*item) (map[string]*it
 	w.version = u.GetResourceVersion()
 	switch e.Type {
 	case apiwatch.Added, apiwatch.Modified:
+		if w.store.stale(u) {
+			break // what it is made of need not be worked out
+		}
 		if i := newItem(u); w.store.put(i) {
 			w.notify(i)
 		}

@@ -87,7 +87,7 @@ func (s *link) search(ctx context.Context, wanted map[schema.GroupVersionKind]ma
 func (s *link) has(ctx context.Context, m mapping) (bool, error) {
 	o := metav1.ListOptions{LabelSelector: LabelStack + "=" + s.o.Stack, Limit: 500}
 	for {
-		page, err := s.page(ctx, m, o)
+		page, err := s.pageIn(ctx, place{mapping: m}, o)
 		if err != nil {
 			return false, err
 		}
@@ -104,10 +104,11 @@ func (s *link) has(ctx context.Context, m mapping) (bool, error) {
 	}
 }
 
-func (s *link) page(ctx context.Context, m mapping, o metav1.ListOptions) (*metav1.PartialObjectMetadataList, error) {
+// pageIn lists no more than metadata; without a namespace, of all of them.
+func (s *link) pageIn(ctx context.Context, at place, o metav1.ListOptions) (*metav1.PartialObjectMetadataList, error) {
 	ctx, cancel := context.WithTimeout(ctx, requestTimeout)
 	defer cancel()
-	return s.meta.Resource(m.gvr).List(ctx, o)
+	return s.meta.Resource(at.gvr).Namespace(at.namespace).List(ctx, o)
 }
 
 // notices tells which kinds could not be searched, and which are not watched.

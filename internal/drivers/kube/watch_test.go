@@ -198,7 +198,10 @@ func TestRequestsAreCounted(t *testing.T) {
 	w := newWorld(t)
 	configMap := w.object(`{apiVersion: v1, kind: ConfigMap, metadata: {name: x}, data: {a: b}}`)
 	w.requests.take()
+	w.observe(false, configMap)
 	w.create(configMap)
+	w.hand(configMap, "kubectl-edit", `{"data":{"a":"c"}}`)
+	w.see(configMap)
 	got := w.requests.take()
 	for _, want := range []string{"get 404", "apply 201", "dry-run 200"} {
 		if !slices.Contains(got, want) {

@@ -15,42 +15,6 @@ import (
 	"recsysd.dev/recsysd/internal/resource"
 )
 
-// Create makes want, unless something of its name is there after all.
-func (d *Driver) Create(ctx context.Context, want Object) error {
-	s, m, err := d.way(ctx, want)
-	if err != nil {
-		return err
-	}
-	if want.Awaits != "" {
-		return fmt.Errorf("creating %s: %w: %s", want, resource.ErrUnavailable, want.Awaits)
-	}
-	_, err = s.get(ctx, m, want.Namespace(), want.Name())
-	if err == nil {
-		return fmt.Errorf("creating %s: it exists", want)
-	}
-	if status, ok := answer(err); !ok || status.Code != http.StatusNotFound {
-		return fmt.Errorf("creating %s: %w", want, translate(err, want))
-	}
-	if want, err = d.writable(want, nil); err != nil {
-		return fmt.Errorf("creating %s: %w", want, err)
-	}
-	manifest, _ := declared(want)
-	if want.Floor > 0 && value(manifest, "spec", "replicas") == nil {
-		setReplicas(manifest, want.Floor) // a later apply hands it over
-	}
-	d.writing(s, m, want)
-	var made *unstructured.Unstructured
-	if len(want.Generate) > 0 {
-		// An apply would replace values that an earlier one, whose answer was lost, has made. A create cannot.
-		generated(manifest, want, nil, password)
-		made, err = s.create(ctx, m, wire(manifest), false)
-	} else {
-		// Without force: what another made in the meantime is a conflict.
-		made, err = s.apply(ctx, m, wire(manifest), applyOptions{})
-	}
-	return d.written(s, m, want, made, err, "creating")
-}
-
 // way is how want is written: ErrUnavailable as long as its cluster or its kind is not there.
 func (d *Driver) way(ctx context.Context, want Object) (*link, mapping, error) {
 	s, err := d.reach(ctx)

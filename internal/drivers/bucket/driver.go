@@ -9,6 +9,7 @@ import (
 	"sync"
 	"time"
 
+	"cloud.google.com/go/iam"
 	"cloud.google.com/go/storage"
 	"github.com/googleapis/gax-go/v2"
 	"golang.org/x/sync/errgroup"
@@ -26,6 +27,7 @@ type Driver struct {
 	who            *gcp.Principals
 	sizes          *sizes
 	emptyFor       time.Duration
+	policies       gcp.Ahead[*iam.Policy3]
 
 	mu       sync.Mutex
 	emptying map[string]int // objects deleted so far, by bucket; for people only
@@ -61,10 +63,12 @@ func (d *Driver) Close() error {
 	return d.client.Close()
 }
 
-// Observe costs one list of the project's buckets and, per wanted bucket, one read of its access policy. What the list lacks
+// Observe costs one list of the project's buckets and, beside it, per wanted bucket one read of its access policy. What the list lacks
 // is read by name. How much is stored is asked of Cloud Monitoring beside it, once an hour.
 func (d *Driver) Observe(ctx context.Context, want []Spec, list bool) (resource.Seen[Spec], error) {
 	var seen resource.Seen[Spec]
+	policies := d.policies.Begin(ctx, shared(want), d.policy)
+	defer policies.Close()
 	listed := map[string]*storage.BucketAttrs{}
 	if list {
 		var err error
@@ -79,7 +83,7 @@ func (d *Driver) Observe(ctx context.Context, want []Spec, list bool) (resource.
 		attrs := listed[w.Name]
 		delete(listed, w.Name)
 		g.Go(func() error {
-			found[i] = d.look(ctx, w, attrs)
+			found[i] = d.look(ctx, w, attrs, policies)
 			return nil
 		})
 	}
@@ -141,7 +145,7 @@ func (d *Driver) list(ctx context.Context) (map[string]*storage.BucketAttrs, err
 }
 
 // look is one wanted bucket, from the list or by name; nil: it is absent.
-func (d *Driver) look(ctx context.Context, want Spec, attrs *storage.BucketAttrs) *resource.Live[Spec] {
+func (d *Driver) look(ctx context.Context, want Spec, attrs *storage.BucketAttrs, policies *gcp.Reads[*iam.Policy3]) *resource.Live[Spec] {
 	if want.seen == (seen{}) { // wanted, or wanted again; the look after a Delete names what an earlier one saw
 		d.setEmptying(want.Name, 0)
 	}
@@ -174,7 +178,7 @@ func (d *Driver) look(ctx context.Context, want Spec, attrs *storage.BucketAttrs
 	if want.Namespace == "" {
 		return &l
 	}
-	policy, err := d.client.Bucket(want.Name).IAM().V3().Policy(ctx)
+	policy, err := policies.Get(ctx, want.Name)
 	switch {
 	case err == nil:
 		var others []string

@@ -23,6 +23,22 @@ type insiders struct {
 	accounts   map[string]bool
 }
 
+// shared are the names of the buckets of which the stack has grants to give, or to take back.
+func shared(want []Spec) []string {
+	var names []string
+	for _, s := range want {
+		if s.Namespace != "" {
+			names = append(names, s.Name)
+		}
+	}
+	return names
+}
+
+// policy reads who has access to a bucket.
+func (d *Driver) policy(ctx context.Context, bucket string) (*iam.Policy3, error) {
+	return d.client.Bucket(bucket).IAM().V3().Policy(ctx)
+}
+
 // insiders of a bucket are the service accounts of the stack's namespace, and of the one that it had before, and the Google service
 // accounts that the stack wants or that carry its mark.
 func (d *Driver) insiders(ctx context.Context, want Spec, formerly string) (insiders, error) {

@@ -2,7 +2,6 @@ package identity
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"maps"
 	"slices"
@@ -31,7 +30,8 @@ type Driver struct {
 	stack, project string
 	service        *iamv1.ProjectsServiceAccountsService
 
-	listing chan struct{} // held by whoever lists
+	listing  chan struct{} // held by whoever lists
+	policies gcp.Ahead[*iamv1.Policy]
 
 	mu     sync.Mutex
 	own    map[string]bool      // addresses of those that carry our mark
@@ -66,6 +66,15 @@ func New(ctx context.Context, c gcp.Config, stack string) (*Driver, error) {
 
 func (d *Driver) email(s Spec) string { return gcp.AccountEmail(d.project, s.Name) }
 
+// names are the full names of accounts.
+func (d *Driver) names(of []Spec) []string {
+	all := make([]string, len(of))
+	for i, s := range of {
+		all[i] = d.name(s)
+	}
+	return all
+}
+
 func (d *Driver) name(s Spec) string {
 	return "projects/" + d.project + "/serviceAccounts/" + d.email(s)
 }
@@ -84,10 +93,12 @@ func (d *Driver) Own(ctx context.Context) map[string]bool {
 	return maps.Clone(d.own)
 }
 
-// Observe costs one list of the project's accounts and, per wanted one, one read of who may act as it. A stack without accounts
+// Observe costs one list of the project's accounts and, beside it, per wanted one, one read of who may act as it. A stack without accounts
 // lists at the start and once an hour.
 func (d *Driver) Observe(ctx context.Context, want []Spec, list bool) (resource.Seen[Spec], error) {
 	var seen resource.Seen[Spec]
+	policies := d.policies.Begin(ctx, d.names(want), d.policy)
+	defer policies.Close()
 	listed := map[string]*iamv1.ServiceAccount{}
 	if list && d.due(want) {
 		var err error
@@ -104,7 +115,7 @@ func (d *Driver) Observe(ctx context.Context, want []Spec, list bool) (resource.
 		account := listed[d.email(w)]
 		delete(listed, d.email(w))
 		g.Go(func() error {
-			found[i] = d.look(ctx, w, account)
+			found[i] = d.look(ctx, w, account, policies)
 			return nil
 		})
 	}
@@ -196,7 +207,7 @@ func (d *Driver) listAll(ctx context.Context) (map[string]*iamv1.ServiceAccount,
 }
 
 // look is one wanted account, from the list or by name; nil: it is absent.
-func (d *Driver) look(ctx context.Context, want Spec, a *iamv1.ServiceAccount) *resource.Live[Spec] {
+func (d *Driver) look(ctx context.Context, want Spec, a *iamv1.ServiceAccount, policies *gcp.Reads[*iamv1.Policy]) *resource.Live[Spec] {
 	unknown := func(err error) *resource.Live[Spec] {
 		return &resource.Live[Spec]{Spec: Spec{Name: want.Name}, State: resource.Unknown, Detail: err.Error()}
 	}
@@ -209,7 +220,7 @@ func (d *Driver) look(ctx context.Context, want Spec, a *iamv1.ServiceAccount) *
 		}
 	}
 	l := d.live(a)
-	policy, err := d.policy(ctx, want)
+	policy, err := policies.Get(ctx, d.name(want))
 	if gcp.IsNotFound(err) {
 		if s := d.settling(want); s != nil {
 			return s
@@ -277,24 +288,4 @@ func (d *Driver) live(a *iamv1.ServiceAccount) resource.Live[Spec] {
 func (d *Driver) get(ctx context.Context, s Spec) (*iamv1.ServiceAccount, error) {
 	a, err := d.service.Get(d.name(s)).Context(ctx).Do()
 	return a, gcp.Explain("iam.serviceAccounts.get", err)
-}
-
-var errStale = errors.New("the service account has changed since it was looked at")
-
-// again reads an account once more before it is written: Google guards such a write with nothing. nil without an error: it is gone.
-func (d *Driver) again(ctx context.Context, live Spec) (*iamv1.ServiceAccount, error) {
-	if live.seen == nil {
-		return nil, errors.New("the service account has not been looked at")
-	}
-	now, err := d.get(ctx, live)
-	if gcp.IsNotFound(err) {
-		return nil, nil
-	}
-	if err != nil {
-		return nil, err
-	}
-	if *live.seen != (seen{now.UniqueId, now.DisplayName, now.Description, now.Disabled}) {
-		return nil, errStale
-	}
-	return now, nil
 }

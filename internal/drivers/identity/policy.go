@@ -15,10 +15,10 @@ import (
 const roleUser = "roles/iam.workloadIdentityUser"
 
 // policy reads who may use an account.
-func (d *Driver) policy(ctx context.Context, s Spec) (*iamv1.Policy, error) {
+func (d *Driver) policy(ctx context.Context, name string) (*iamv1.Policy, error) {
 	ctx, cancel := context.WithTimeout(ctx, readTimeout)
 	defer cancel()
-	p, err := d.service.GetIamPolicy(d.name(s)).OptionsRequestedPolicyVersion(3).Context(ctx).Do()
+	p, err := d.service.GetIamPolicy(name).OptionsRequestedPolicyVersion(3).Context(ctx).Do()
 	return p, gcp.Explain("iam.serviceAccounts.getIamPolicy", err)
 }
 
@@ -48,7 +48,7 @@ func usersIn(p *iamv1.Policy, project string, namespaces ...string) (users []gcp
 // setUsers brings the account's policy to want's users: read, merge, write under the etag that was read. former is a namespace whose
 // workloads were let in before.
 func (d *Driver) setUsers(ctx context.Context, want Spec, former string) error {
-	p, err := d.policy(ctx, want)
+	p, err := d.policy(ctx, d.name(want))
 	if err != nil {
 		return err
 	}

@@ -116,3 +116,23 @@ func (d *Driver) Delete(ctx context.Context, live Spec, _ bool) error {
 	d.settled(live, false)
 	return nil
 }
+
+var errStale = errors.New("the service account has changed since it was looked at")
+
+// again reads an account once more before it is written: Google guards such a write with nothing. nil without an error: it is gone.
+func (d *Driver) again(ctx context.Context, live Spec) (*iamv1.ServiceAccount, error) {
+	if live.seen == nil {
+		return nil, errors.New("the service account has not been looked at")
+	}
+	now, err := d.get(ctx, live)
+	if gcp.IsNotFound(err) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	if *live.seen != (seen{now.UniqueId, now.DisplayName, now.Description, now.Disabled}) {
+		return nil, errStale
+	}
+	return now, nil
+}

@@ -135,7 +135,7 @@ func (d *Driver) resolve(ctx context.Context, w Spec) (Spec, error) {
 
 // lookAccess adds to a live repository who may use it. It costs one request, and none where nobody's access is the stack's business.
 // What may not be read is not compared, unless the stack says who is to have access: then the repository is unknown.
-func (d *Driver) lookAccess(ctx context.Context, w Spec, live *resource.Live[Spec]) {
+func (d *Driver) lookAccess(ctx context.Context, w Spec, live *resource.Live[Spec], policies *gcp.Reads[*iampb.Policy]) {
 	own := d.insiders(ctx, w)
 	if w.Readers == nil && len(w.Nodes) == 0 && len(w.Grants) == 0 && len(own) == 0 {
 		return
@@ -152,7 +152,7 @@ func (d *Driver) lookAccess(ctx context.Context, w Spec, live *resource.Live[Spe
 		live.Notices = append(live.Notices, "whether the nodes may pull is not known: "+err.Error())
 	}
 	live.Want = &resolved
-	policy, err := d.policy(ctx, live.Spec)
+	policy, err := policies.Get(ctx, d.name(live.Spec))
 	said := w.Readers != nil || len(w.Grants) > 0
 	switch {
 	case err == nil:
@@ -166,9 +166,9 @@ func (d *Driver) lookAccess(ctx context.Context, w Spec, live *resource.Live[Spe
 }
 
 // policy reads who may use a repository.
-func (d *Driver) policy(ctx context.Context, s Spec) (*iampb.Policy, error) {
+func (d *Driver) policy(ctx context.Context, name string) (*iampb.Policy, error) {
 	p, err := d.client.GetIamPolicy(ctx, &iampb.GetIamPolicyRequest{
-		Resource: d.name(s), Options: &iampb.GetPolicyOptions{RequestedPolicyVersion: 3},
+		Resource: name, Options: &iampb.GetPolicyOptions{RequestedPolicyVersion: 3},
 	}, gcp.Read()...)
 	if err != nil {
 		return nil, gcp.Explain("GetIamPolicy", err)
@@ -216,7 +216,7 @@ func (d *Driver) setAccess(ctx context.Context, want, live Spec) error {
 	if unresolved != nil && want.Readers != nil {
 		return unresolved // the whole list is written, and it would lack the nodes
 	}
-	p, err := d.policy(ctx, live)
+	p, err := d.policy(ctx, d.name(live))
 	if err != nil {
 		return errors.Join(unresolved, err)
 	}

@@ -11,6 +11,7 @@ import (
 
 	artifactregistry "cloud.google.com/go/artifactregistry/apiv1"
 	"cloud.google.com/go/artifactregistry/apiv1/artifactregistrypb"
+	"cloud.google.com/go/iam/apiv1/iampb"
 	"cloud.google.com/go/longrunning/autogen/longrunningpb"
 	"golang.org/x/sync/errgroup"
 
@@ -29,6 +30,7 @@ type Driver struct {
 	stray  sync.WaitGroup // listings that nobody waits for any longer
 
 	creations gcp.Creations
+	policies  gcp.Ahead[*iampb.Policy] // by full name
 
 	mu        sync.Mutex
 	places    map[string]string       // name of one of ours -> the location where it was last seen
@@ -78,9 +80,15 @@ func (d *Driver) parent(location string) string {
 func (d *Driver) name(s Spec) string { return d.parent(s.Location) + "/repositories/" + s.Name }
 
 // Observe follows the contract of resource.Driver. With list it makes one request for each location where something of ours is wanted or
-// known to be, and now and then one for every location there is.
+// known to be, beside them one for each access policy that counts, and now and then one for every location there is.
 func (d *Driver) Observe(ctx context.Context, want []Spec, list bool) (resource.Seen[Spec], error) {
 	var seen resource.Seen[Spec]
+	names := make([]string, len(want))
+	for i, w := range want {
+		names[i] = d.name(w)
+	}
+	policies := d.policies.Begin(ctx, names, d.policy)
+	defer policies.Close()
 	var all []*artifactregistrypb.Repository
 	if list {
 		var err error
@@ -121,7 +129,7 @@ func (d *Driver) Observe(ctx context.Context, want []Spec, list bool) (resource.
 	for i, w := range there {
 		live := &seen.Live[i]
 		g.Go(func() error {
-			d.lookAccess(ctx, w, live)
+			d.lookAccess(ctx, w, live, policies)
 			live.Notices = append(live.Notices, d.endangered(ctx, w, live.Spec)...)
 			return nil
 		})

@@ -21,6 +21,7 @@ func (p *program) runCommand() *cobra.Command {
 			if err != nil {
 				return err
 			}
+			frugal()
 			log := newLogger(p.err, conf.Log)
 			err = newDaemon(p.configFile, p.world, log).run(c.Context(), lock, conf, func() {})
 			return errors.Join(err, lock.Release())

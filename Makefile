@@ -8,7 +8,7 @@ STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.8.2
 FUZZTIME ?= 1m
 GOVULNCHECK := golang.org/x/vuln/cmd/govulncheck@v1.9.0
 
-.PHONY: build test race fuzz lint vuln bench setup
+.PHONY: build test race fuzz lint vuln bench bench-long bench-guard bench-baseline setup
 
 build: ## bin/recsysd: static, stripped
 	CGO_ENABLED=0 go build -trimpath -tags $(TAGS) -ldflags '$(LDFLAGS)' -o bin/recsysd ./cmd/recsysd
@@ -33,5 +33,30 @@ lint:
 vuln: ## known vulnerabilities that the program reaches; needs the vulnerability database
 	go run $(GOVULNCHECK) ./...
 
-bench: setup
-	go test -run '^$$' -bench . -benchmem -timeout 30m ./...
+# What takes many minutes by itself is measured apart.
+LONG := ^Benchmark(Idle|TenThousandPasses)$$
+bench: setup ## every figure of docs/performance.md but those of bench-long, with the conditions in front
+	@./test/bench/conditions
+	go test -run '^$$' -bench . -skip '$(LONG)' -benchmem -timeout 40m ./...
+
+bench-long: setup ## ten minutes in which nothing changes, then 10,000 passes: half an hour
+	@./test/bench/conditions
+	go test -run '^$$' -bench '^BenchmarkIdle$$' -benchtime 10x -timeout 20m ./test/e2e
+	go test -run '^$$' -bench '^BenchmarkTenThousandPasses$$' -benchtime 1x -timeout 40m ./test/e2e
+
+# What is held against the stored run, as ratios to floors of the same run.
+GUARDED := ^BenchmarkManifests$$|^BenchmarkMake$$|^BenchmarkUnchanged$$/^whole$$/^1000$$
+GUARDED_E2E := ^BenchmarkCloudReads$$/^prompt$$|^BenchmarkUnchangedAtScale$$/^1000$$
+COUNT := 4
+guarded = @mkdir -p bin && ./test/bench/conditions >bin/$(1) && \
+	go test -run '^$$' -bench '$(GUARDED)' -count $(COUNT) -benchtime 500ms ./internal/desired ./internal/plan ./internal/reconcile >>bin/$(1) && \
+	go test -run '^$$' -bench '$(GUARDED_E2E)' -count $(COUNT) -benchtime 5s -timeout 10m ./test/e2e >>bin/$(1) || { cat bin/$(1); exit 1; }
+
+bench-guard: setup ## fails if a ratio has become worse than the stored one by more than noise and a quarter
+	$(call guarded,now.txt)
+	go run ./test/bench test/bench/baseline.txt bin/now.txt
+
+bench-baseline: setup ## stores what bench-guard compares with: two runs, because two differ more than the samples of one
+	$(call guarded,first.txt)
+	$(call guarded,second.txt)
+	cat bin/first.txt bin/second.txt >test/bench/baseline.txt

@@ -2,16 +2,20 @@ package desired_test
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
+	"io"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
 	"testing/fstest"
 
+	"go.yaml.in/yaml/v4"
 	"golang.org/x/tools/txtar"
 
 	"recsysd.dev/recsysd/internal/desired"
+	"recsysd.dev/recsysd/test/ratio"
 )
 
 func one(data []byte) fstest.MapFS { return fstest.MapFS{"stack.yaml": {Data: data, Mode: 0o644}} }
@@ -158,4 +162,39 @@ func BenchmarkLoad(b *testing.B) {
 			b.Fatal(err)
 		}
 	}
+}
+
+// BenchmarkManifests loads a stack of 1,000 plain objects in ten files. Its floor is to decode the same files by the YAML library alone.
+func BenchmarkManifests(b *testing.B) {
+	b.ReportAllocs()
+	tree := fstest.MapFS{"stack.yaml": {Data: []byte("apiVersion: recsysd.dev/v1alpha1\nkind: Stack\nname: crowd\nproject: acme\nregion: us-central1\nmanifests: [\"k8s/*.yaml\"]\n")}}
+	filler := strings.Repeat("0123456789abcdef", 128)
+	for file := range 10 {
+		var text bytes.Buffer
+		for i := range 50 {
+			fmt.Fprintf(&text, "---\napiVersion: v1\nkind: ConfigMap\nmetadata: {name: c-%d-%d}\ndata: {n: \"%d\", filler: %s}\n", file, i, i, filler)
+			fmt.Fprintf(&text, "---\napiVersion: apps/v1\nkind: Deployment\nmetadata: {name: d-%d-%d}\nspec:\n  replicas: 0\n  selector: {matchLabels: {app: d-%d-%d}}\n"+
+				"  template:\n    metadata: {labels: {app: d-%d-%d}}\n    spec: {containers: [{name: main, image: \"busybox:1\", resources: {requests: {cpu: 10m, memory: 16Mi}}}]}\n", file, i, file, i, file, i)
+		}
+		tree[fmt.Sprintf("k8s/%d.yaml", file)] = &fstest.MapFile{Data: text.Bytes()}
+	}
+	ratio.Loop(b, func() error {
+		s, err := desired.Load(tree, "stack.yaml", desired.Options{External: true})
+		if err == nil && len(s.Resources) < 1000 {
+			err = fmt.Errorf("%d resources", len(s.Resources))
+		}
+		return err
+	}, func() error {
+		for name, file := range tree {
+			for d := yaml.NewDecoder(bytes.NewReader(file.Data)); ; {
+				var v any
+				if err := d.Decode(&v); errors.Is(err, io.EOF) {
+					break
+				} else if err != nil {
+					return fmt.Errorf("%s: %w", name, err)
+				}
+			}
+		}
+		return nil
+	})
 }

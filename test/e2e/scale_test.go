@@ -3,7 +3,6 @@ package e2e_test
 import (
 	"fmt"
 	"math/rand/v2"
-	"os"
 	"slices"
 	"strings"
 	"testing"
@@ -21,11 +20,7 @@ import (
 // Deployments of no pods. Above a thousand they are ConfigMaps of 1 KB alone.
 func (w *world) crowd(n int, stackKeys string) (stack string, files []string) {
 	w.Helper()
-	path, err := kube.Kubeconfig(kubetest.Recsysd)
-	if err != nil {
-		w.Fatal(err)
-	}
-	w.configure(fmt.Sprintf("kubernetes: {kubeconfig: %q}\n", path) + stackKeys)
+	w.configure(fmt.Sprintf("kubernetes: {kubeconfig: %q}\n", w.kubeconfig()) + stackKeys)
 	filler := strings.Repeat("0123456789abcdef", 128)
 	if n > 1000 {
 		filler = filler[:1024]
@@ -51,8 +46,19 @@ func (w *world) crowd(n int, stackKeys string) (stack string, files []string) {
 		w.stack, `"`+strings.Join(patterns, `", "`)+`"`), files
 }
 
+// kubeconfig leads to the shared control plane as the daemon.
+func (w *world) kubeconfig() string {
+	w.Helper()
+	path, err := kube.Kubeconfig(kubetest.Recsysd)
+	if err != nil {
+		w.Fatal(err)
+	}
+	return path
+}
+
 // What a pass in which nothing has changed costs as a stack grows: processor time of the daemon, requests to the API server, and memory.
-// Passes follow each other at a short interval; each turn of the loop is ten seconds of them.
+// Passes follow each other at a short interval; each turn of the loop is ten seconds of them. The floor is a process that holds the same
+// objects twice and compares them.
 func BenchmarkUnchangedAtScale(b *testing.B) {
 	for _, n := range []int{10, 100, 1000, 10000} {
 		b.Run(fmt.Sprint(n), func(b *testing.B) {
@@ -74,14 +80,19 @@ func BenchmarkUnchangedAtScale(b *testing.B) {
 				return v
 			}
 			time.Sleep(2 * time.Second) // the last events of the first apply
-			mark, before, count := kube.Mark(), processor(b, w.daemon), passes()
+			count := passes()
+			mark, before := kube.Mark(), processor(b, w.daemon)
 			for b.Loop() {
 				time.Sleep(10 * time.Second)
 			}
 			spent, made := processor(b, w.daemon)-before, passes()-count
-			b.ReportMetric(spent.Seconds()*1000/made, "cpu-ms/pass")
+			cpu, memory := spent.Seconds()*1000/made, resident(b, w.daemon)
+			b.ReportMetric(cpu, "cpu-ms/pass")
 			b.ReportMetric(made, "passes")
-			b.ReportMetric(resident(b, w.daemon), "rss-MiB")
+			b.ReportMetric(memory, "rss-MiB")
+			bare := floor(b, "compare", w.kubeconfig(), w.stack, "30")
+			b.ReportMetric(cpu/(bare["cpu-ms"]/bare["rounds"]), "cpu-x-floor")
+			b.ReportMetric(memory/bare["rss-MiB"], "rss-x-floor")
 			b.ReportMetric(peak, "first-peak-MiB")
 			requests, err := kube.Requests(kubetest.Recsysd, mark)
 			if err != nil {
@@ -171,18 +182,4 @@ func repair(b *testing.B, w *world, edit func(i int) (resource, name, patch stri
 	b.ReportMetric(at(0.99), "p99-ms")
 	b.ReportMetric(float64(len(took)), "edits")
 	b.ReportMetric(0, "ns/op")
-}
-
-// high is the most memory that the daemon has had resident, in MiB.
-func high(b *testing.B, d *daemon) float64 {
-	status, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", d.cmd.Process.Pid))
-	if err != nil {
-		b.Fatal(err)
-	}
-	_, after, _ := strings.Cut(string(status), "VmHWM:")
-	var kib float64
-	if _, err := fmt.Sscan(after, &kib); err != nil {
-		b.Fatal(err)
-	}
-	return kib / 1024
 }

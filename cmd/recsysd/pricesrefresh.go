@@ -131,7 +131,7 @@ func showRefreshed(out io.Writer, format string, v pricelist.View) error {
 // target is how the catalog is reached, which book is made anew ("" is the embedded one) and where the new one goes. The configuration may be
 // missing where nobody named it.
 func (r refreshing) target(conf string, named bool) (g gcp.Config, from, to string, err error) {
-	g.UserAgent = "recsysd/" + version
+	g.UserAgent, g.Limits = "recsysd/"+version, gcp.NewLimits()
 	to = r.to
 	if named || exists(conf) {
 		c, err := config.Load(conf)

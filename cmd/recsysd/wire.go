@@ -44,7 +44,7 @@ func driversConfig(c *config.Config, s config.Stack, h hooks) drivers.Config {
 		GCP: gcp.Config{
 			Project: s.Project, Endpoints: c.GCP.Endpoints.Map(), Insecure: c.GCP.Insecure,
 			AccessTokenFile: c.GCP.AccessTokenFile, Impersonate: s.Impersonate, Observe: h.request,
-			UserAgent: "recsysd/" + version, Caller: s.Name,
+			UserAgent: "recsysd/" + version, Limits: gcp.NewLimits(), Caller: s.Name,
 		},
 		Stack: s.Name, Kubeconfig: s.Kubernetes.Kubeconfig, Context: s.Kubernetes.Context,
 		UndoManagers: c.UndoManagers, Width: s.Width, Changed: h.changed, SecretRefresh: time.Duration(s.Secrets.Refresh),

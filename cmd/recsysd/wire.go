@@ -68,13 +68,15 @@ type outside struct {
 // reader reads a stack from the files of a revision.
 type reader func(ctx context.Context, tree fs.FS, now time.Time) (*desired.Stack, error)
 
-// stackReader reads the stack file at path of a tree and demands that it is this stack.
+// stackReader reads the stack file at path of a tree and demands that it is this stack. It remembers what it read last.
 func stackReader(s config.Stack, path string, offline bool, out outside) reader {
+	memory := new(desired.Memory)
 	return func(ctx context.Context, tree fs.FS, now time.Time) (*desired.Stack, error) {
 		return desired.Load(tree, path, desired.Options{
 			Environment: s.Environment, Project: s.Project, Name: s.Name, External: s.Kubernetes.Kubeconfig != "",
 			Offline: offline, Now: now, Keys: keyFile(s.Secrets.AgeKeyFile), Managed: managed(ctx, out.secrets),
 			Images: tagsIn(ctx, out.images), WriteBack: s.ImageUpdates.Push != "" && !offline,
+			Memory: memory,
 		})
 	}
 }

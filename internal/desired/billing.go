@@ -28,6 +28,7 @@ func (b *builder) addBilling() {
 			}
 		}
 	}
+	in = b.options.Memory.same(in)
 	for i := range b.resources {
 		r := &b.resources[i]
 		if o, ok := r.Spec.(object); ok {

@@ -32,6 +32,8 @@ type Options struct {
 	Managed func([]ManagedName) []ManagedValue
 	// Images answers what a repository of a registry holds, for images whose tag a policy chooses. nil: nothing is known of any.
 	Images func(image.Repository) image.Listing
+	// Memory spares the next reading what has not changed; nil: everything is read.
+	Memory *Memory
 	// WriteBack: the tags that policies choose are written into Git, so what runs is the one that stands there.
 	WriteBack bool
 }
@@ -59,11 +61,12 @@ type Cost struct {
 // Load reads the stack file at path in tree, and what it names. The error joins every mistake, each one line of the form
 // file:line:column: path: what is wrong; hint. The same tree and options give the same stack.
 func Load(tree fs.FS, path string, o Options) (*Stack, error) {
-	b := &builder{tree: files{tree}, path: path, options: o}
+	b := &builder{tree: files{tree}, path: path, options: o, used: map[fileKey]*keptFile{}}
 	b.load()
 	if b.p.any() {
 		return nil, b.p.err()
 	}
+	o.Memory.keep(b.used)
 	slices.SortFunc(b.resources, func(a, c resource.Resource) int { return a.Ref.Compare(c.Ref) })
 	return &Stack{
 		Name: b.file.Name, Project: b.file.Project, Region: b.file.Region, Resources: b.resources, Notices: b.notices, Until: b.until,
@@ -100,7 +103,8 @@ type builder struct {
 	followed []Followed
 	until    time.Time // the earliest moment at which another reading may come to something else
 
-	manifestBytes int // read so far
+	manifestBytes int                   // read so far
+	used          map[fileKey]*keptFile // what the files came to
 }
 
 // load goes on after a mistake as long as what follows can be judged at all.
@@ -115,7 +119,11 @@ func (b *builder) load() {
 	b.checkStack()
 	b.checkBudget()
 	manifests := b.readManifests()
-	b.chooseCluster(len(b.file.Workloads)+len(b.file.Secrets)+len(manifests) > 0)
+	objects := len(b.file.Workloads) + len(b.file.Secrets)
+	for _, f := range manifests {
+		objects += f.count()
+	}
+	b.chooseCluster(objects > 0)
 	b.makeSecrets()
 	b.readSchedules()
 	b.addWorkloads(manifests)

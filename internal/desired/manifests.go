@@ -44,10 +44,34 @@ func (m manifest) namespace(or string) string {
 	return or
 }
 
+// manifestFile is one file or folder that manifests names.
+type manifestFile struct {
+	name, at string // at: the pattern that names it
+	objects  []manifest
+	key      fileKey   // zero: it is read anew each time
+	kept     *keptFile // what it came to before, instead of objects
+}
+
+func (f manifestFile) count() int {
+	if f.kept != nil {
+		return len(f.kept.objects)
+	}
+	return len(f.objects)
+}
+
+// secrets are the objects that workloads may name, and perhaps others.
+func (f manifestFile) secrets() []manifest {
+	if f.kept != nil {
+		return f.kept.secrets
+	}
+	return f.objects
+}
+
 // readManifests reads every object that manifests names, in the order of the list.
-func (b *builder) readManifests() []manifest {
-	var all []manifest
+func (b *builder) readManifests() []manifestFile {
+	var all []manifestFile
 	seen := map[string]bool{}
+	objects := 0
 	for i, pattern := range b.file.Manifests {
 		at := indexed("manifests", i)
 		names := b.match(pattern, at)
@@ -60,8 +84,9 @@ func (b *builder) readManifests() []manifest {
 				b.p.add(b.at(at), at, "more than %d files", maxManifestFiles)
 				return all
 			}
-			all = append(all, b.readManifest(name, at)...)
-			if len(all) > maxObjects {
+			f := b.readManifest(name, at)
+			all = append(all, f)
+			if objects += f.count(); objects > maxObjects {
 				b.p.add(b.at(at), at, "more than %d objects", maxObjects)
 				return nil
 			}
@@ -107,40 +132,56 @@ func isYAML(name string) bool {
 }
 
 // readManifest reads the objects of one file or folder, which pattern names at the path at.
-func (b *builder) readManifest(name, at string) []manifest {
+func (b *builder) readManifest(name, at string) manifestFile {
+	f := manifestFile{name: name, at: at}
 	info, err := b.tree.lstat(name)
 	if err != nil {
 		b.p.add(b.at(at), at, "%s: %v", name, err)
-		return nil
+		return f
 	}
 	if info.IsDir() {
-		return b.kustomize(name, at)
+		f.objects = b.kustomize(name, at)
+		return f
 	}
 	if slices.Contains(kustomizationNames, path.Base(name)) {
 		b.p.add(b.at(at), at, "%s: a kustomization is used by naming its folder, %q", name, path.Dir(name))
-		return nil
+		return f
 	}
-	data, err := b.tree.read(name)
-	if err != nil {
-		b.p.add(b.at(at), at, "%s: %v", name, err)
-		return nil
+	if hashed, ok := info.(interface{ ContentHash() string }); ok {
+		f.key = fileKey{name, hashed.ContentHash()}
+		f.kept = b.options.Memory.file(f.key)
 	}
-	if b.manifestBytes += len(data); b.manifestBytes > maxManifestBytes {
+	size := info.Size()
+	if f.kept == nil {
+		size = b.readObjects(&f)
+	}
+	if b.manifestBytes += int(size); b.manifestBytes > maxManifestBytes {
 		b.p.add(b.at("manifests"), "manifests", "more than %d MiB in all", maxManifestBytes>>20)
-		return nil
+		return manifestFile{}
 	}
-	docs, ok := parse(name, data, &b.p)
+	return f
+}
+
+// readObjects reads a file that is not remembered.
+func (b *builder) readObjects(f *manifestFile) (size int64) {
+	data, err := b.tree.read(f.name)
+	if err != nil {
+		b.p.add(b.at(f.at), f.at, "%s: %v", f.name, err)
+		return 0
+	}
+	docs, ok := parse(f.name, data, &b.p)
 	if !ok {
-		return nil
+		return int64(len(data))
 	}
-	var all []manifest
+	f.kept = nil
 	for _, doc := range docs {
-		all = append(all, b.split(doc, "")...)
+		f.objects = append(f.objects, b.split(doc, "")...)
 	}
-	if len(all) == 0 {
-		b.notice(place{file: name}, "no object in this file")
+	if len(f.objects) == 0 {
+		b.notice(place{file: f.name}, "no object in this file")
+		f.key = fileKey{}
 	}
-	return all
+	return int64(len(data))
 }
 
 // split makes manifests of one document: none of an empty one, several of a List.
@@ -165,39 +206,70 @@ func (b *builder) split(doc *value, path string) []manifest {
 }
 
 // addManifests takes in the objects of the manifests. Definitions among them come first: they say where instances may be.
-func (b *builder) addManifests(manifests []manifest) {
-	plain := make([]map[string]any, len(manifests))
+func (b *builder) addManifests(all []manifestFile) {
 	defined := definitions{}
-	for i, m := range manifests {
-		plain[i], _ = m.tree.plain(&b.p, m.path).(map[string]any)
-		defined.Learn(plain[i])
+	plain := make([][]map[string]any, len(all))
+	objects := 0
+	for i, f := range all {
+		plain[i] = b.plain(f, defined)
+		objects += f.count()
 	}
-	for i, m := range manifests {
-		if !b.checkManifest(m) {
+	b.resources = slices.Grow(b.resources, objects)
+	with := b.with(defined)
+	for i, f := range all {
+		if f.kept != nil && f.kept.with == with {
+			b.recall(f.key, f.kept)
 			continue
 		}
-		b.tellPlainSecret(m)
-		h := b.annotations(m, plain[i])
-		delete(plain[i], "status")
-		meta := plain[i]["metadata"].(map[string]any)
-		if meta["creationTimestamp"] == nil {
-			delete(meta, "creationTimestamp")
+		if f.kept != nil { // what it is made with has changed
+			b.readObjects(&f)
+			plain[i] = b.plain(f, defined)
 		}
-		o, err := defined.Place(plain[i], b.namespace())
-		if err != nil {
-			b.validation(err, m)
-			continue
+		mistakes, made, notices := len(b.p.list), len(b.resources), len(b.notices)
+		for j, m := range f.objects {
+			b.addManifest(m, plain[i][j], defined)
 		}
-		o.Cluster = b.cluster
-		if err := o.Validate(); err != nil {
-			b.validation(err, m)
-			continue
+		if f.key != (fileKey{}) && len(b.p.list) == mistakes && len(b.resources)-made == len(f.objects) {
+			b.remember(f, with, b.resources[made:], slices.Clone(b.notices[notices:]))
 		}
-		sum := sha256.Sum256([]byte(o.Ref().String()))
-		at := b.manifestSchedule(m, o)
-		from := origin{entry: "manifests." + hex.EncodeToString(sum[:5]), path: m.path, at: m.at, handling: h, schedule: at}
-		b.add(b.object(o, from), m.at, m.path)
 	}
+}
+
+// plain is what the objects of a file are to the API server. Definitions among them are learned.
+func (b *builder) plain(f manifestFile, defined definitions) []map[string]any {
+	all := make([]map[string]any, len(f.objects))
+	for i, m := range f.objects {
+		all[i], _ = m.tree.plain(&b.p, m.path).(map[string]any)
+		defined.Learn(all[i])
+	}
+	return all
+}
+
+func (b *builder) addManifest(m manifest, plain map[string]any, defined definitions) {
+	if !b.checkManifest(m) {
+		return
+	}
+	b.tellPlainSecret(m)
+	h := b.annotations(m, plain)
+	delete(plain, "status")
+	meta := plain["metadata"].(map[string]any)
+	if meta["creationTimestamp"] == nil {
+		delete(meta, "creationTimestamp")
+	}
+	o, err := defined.Place(plain, b.namespace())
+	if err != nil {
+		b.validation(err, m)
+		return
+	}
+	o.Cluster = b.cluster
+	if err := o.Validate(); err != nil {
+		b.validation(err, m)
+		return
+	}
+	sum := sha256.Sum256([]byte(o.Ref().String()))
+	at := b.manifestSchedule(m, o)
+	from := origin{entry: "manifests." + hex.EncodeToString(sum[:5]), path: m.path, at: m.at, handling: h, schedule: at}
+	b.add(b.object(o, from), m.at, m.path)
 }
 
 // validation reports what is wrong with an object in itself, at the places of its file.

@@ -221,11 +221,13 @@ func runsPods(manifest map[string]any) bool {
 }
 
 // checkSecrets finds every Secret that a workload names among the stack's secrets and manifests.
-func (b *builder) checkSecrets(w workload.Workload, path string, manifests []manifest) {
+func (b *builder) checkSecrets(w workload.Workload, path string, manifests []manifestFile) {
 	known := maps.Clone(b.made)
-	for _, m := range manifests {
-		if m.kind() == "Secret" && m.namespace(b.namespace()) == b.namespace() {
-			known[m.name()] = made{keys: append(m.tree.get("data").keys(), m.tree.get("stringData").keys()...)}
+	for _, f := range manifests {
+		for _, m := range f.secrets() {
+			if m.kind() == "Secret" && m.namespace(b.namespace()) == b.namespace() {
+				known[m.name()] = made{keys: append(m.tree.get("data").keys(), m.tree.get("stringData").keys()...)}
+			}
 		}
 	}
 	for _, name := range sortedKeys(w.Env) {

@@ -10,7 +10,7 @@ import (
 
 // addWorkloads takes in the workloads' objects, and gives the buckets the grants that the workloads' storage asks for: so it comes
 // before the cloud's own entries.
-func (b *builder) addWorkloads(manifests []manifest) {
+func (b *builder) addWorkloads(manifests []manifestFile) {
 	b.addIdentities()
 	b.checkCircles()
 	for _, name := range sortedKeys(b.file.Workloads) {

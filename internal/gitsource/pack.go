@@ -146,29 +146,6 @@ func (p *pack) resolve(ctx context.Context, pending []int64) error {
 	return nil
 }
 
-// packs are several packs that are read as one: first what a commit brought, then what those before it did.
-type packs []*pack
-
-// find looks an object up by its hash.
-func (ps packs) find(h plumbing.Hash) (packed, bool) {
-	for _, p := range ps {
-		if o, ok := p.find(h); ok {
-			return o, true
-		}
-	}
-	return packed{}, false
-}
-
-// object is pack.object of the first that has it.
-func (ps packs) object(h plumbing.Hash, kind plumbing.ObjectType) ([]byte, error) {
-	for _, p := range ps {
-		if content, err := p.object(h, kind); !errors.Is(err, errAbsent) {
-			return content, err
-		}
-	}
-	return nil, errAbsent
-}
-
 // sort puts the index in the order that find relies on.
 func (p *pack) sort() {
 	slices.SortFunc(p.objects, func(a, b packed) int { return bytes.Compare(a.hash[:], b.hash[:]) })

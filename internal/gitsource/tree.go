@@ -49,6 +49,10 @@ func (n node) Size() int64        { return n.size }
 func (n node) ModTime() time.Time { return n.time }
 func (n node) IsDir() bool        { return n.mode == filemode.Dir }
 func (n node) Sys() any           { return nil }
+
+// ContentHash is the same for files of the same content, and for no others. It is known without reading them.
+func (n node) ContentHash() string { return n.hash.String() }
+
 func (n node) Mode() fs.FileMode {
 	switch n.mode {
 	case filemode.Dir:

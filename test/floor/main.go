@@ -27,6 +27,7 @@ import (
 // subjects are what can be done bare, by name. A subject ends by itself when its work is done, or when ctx does if it has no end of its own.
 func subjects() map[string]func(ctx context.Context, args []string) error {
 	return map[string]func(context.Context, []string) error{
+		"apply":   apply,
 		"compare": compare,
 		"idle":    idle,
 		"reads":   reads,

@@ -92,6 +92,7 @@ func (s *link) foresee(m mapping, want Object, hash string, manifest map[string]
 		known = known.Union(o.fields)
 	}
 	if len(compare(manifest, live.plain, known, true)) == 0 {
-		s.verdict.put(want.Ref(), want.question(hash, live), &prediction{}, s.o.Relist)
+		question, as := want.questions(hash, live)
+		s.verdict.put(want.Ref(), question, as, &prediction{}, s.o.Relist)
 	}
 }

@@ -7,6 +7,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"recsysd.dev/recsysd/internal/drivers/kube/kubetest"
 	"recsysd.dev/recsysd/internal/resource"
@@ -167,4 +168,69 @@ func TestAbsentObjectsAreOneList(t *testing.T) {
 	if got := w.requests.take(); len(got) < len(all) {
 		t.Errorf("what may not be listed is not absent: %v", got)
 	}
+}
+
+// What a controller notes for itself costs no request, and is no news; what a hand does is both, and so is what takes a field of ours.
+func TestWhatOthersKeepForThemselves(t *testing.T) {
+	w := newWorld(t)
+	o := w.object(strings.Replace(deploymentYAML, "replicas: 2", "replicas: 0", 1))
+	w.observe(true, o)
+	w.requests.take()
+	if err := w.kind.Create(t.Context(), resource.Of(o)); err != nil {
+		t.Fatal(err)
+	}
+	w.until("its controller has noted the revision", func() bool {
+		seen := w.see(o)
+		return seen.State == resource.Ready && strings.Contains(fmt.Sprint(w.driver.link.watch(mappingOf(t, w, o)).store.get(w.ns, "api").plain), "deployment.kubernetes.io/revision")
+	})
+	if got := w.requests.take(); slices.Contains(got, "dry-run 200") || slices.Contains(got, "get 200") {
+		t.Errorf("a new Deployment of no pods took %v", got)
+	}
+	for _, c := range []struct {
+		reason, manager, patch string
+		asked                  bool
+		drift                  int
+	}{
+		{"a controller's own annotation", "some-controller", `{"metadata":{"annotations":{"example.test/seen":"1"}}}`, false, 0},
+		{"the same, changed", "some-controller", `{"metadata":{"annotations":{"example.test/seen":"2"}}}`, false, 0},
+		{"and taken away", "some-controller", `{"metadata":{"annotations":{"example.test/seen":null}}}`, false, 0},
+		{"how many there are to be is ours", "some-controller", `{"spec":{"replicas":1}}`, true, 1},
+		{"and put back by them", "some-controller", `{"spec":{"replicas":0}}`, true, 0},
+		{"a hand's annotation", "kubectl-edit", `{"metadata":{"annotations":{"example.test/hand":"1"}}}`, true, 1},
+	} {
+		w.requests.take()
+		w.hand(o, c.manager, c.patch)
+		seen := w.see(o)
+		if asked := slices.Contains(w.requests.take(), "dry-run 200"); asked != c.asked {
+			t.Errorf("%s: asked about it %v", c.reason, asked)
+		}
+		if len(seen.Diff) != c.drift {
+			t.Errorf("%s:\n%s", c.reason, diffText(seen.Diff))
+		}
+		s := w.driver.link
+		s.verdict.last, s.looks.last = nil, nil
+		if again := w.see(o); len(again.Diff) != c.drift {
+			t.Errorf("%s: once asked anew:\n%s", c.reason, diffText(again.Diff))
+		}
+	}
+
+	service := w.object(serviceYAML)
+	w.create(service)
+	for len(w.notified) > 0 {
+		<-w.notified
+	}
+	w.hand(service, "some-controller", `{"metadata":{"annotations":{"example.test/seen":"1"}}}`)
+	w.hand(service, "kubectl-edit", `{"metadata":{"annotations":{"example.test/hand":"1"}}}`)
+	if refs := <-w.notified; len(w.notified) > 0 || len(refs) != 1 {
+		t.Errorf("of two edits the hand's alone is news: %v and %d more", refs, len(w.notified))
+	}
+}
+
+func mappingOf(t *testing.T, w *world, o Object) mapping {
+	t.Helper()
+	m, ok, err := w.driver.link.kinds.find(t.Context(), o.GVK(), time.Now())
+	if err != nil || !ok {
+		t.Fatalf("kind of %s: %v %v", o, ok, err)
+	}
+	return m
 }

@@ -28,6 +28,12 @@ func (o owner) ours() bool { return o.name == manager && o.operation == "Apply" 
 
 // owners reads who owns which field of a live object. Entries on the status are left out.
 func owners(live map[string]any) ([]owner, error) {
+	all, err := everyOwner(live)
+	return slices.DeleteFunc(all, func(o owner) bool { return o.subresource == "status" }), err
+}
+
+// everyOwner is the same with those who write the status: a controller may note something beside it with the same write.
+func everyOwner(live map[string]any) ([]owner, error) {
 	var all []owner
 	for _, e := range objects(list(live, "metadata", "managedFields")) {
 		o := owner{name: text(e, "manager"), operation: text(e, "operation"), version: text(e, "apiVersion"),
@@ -35,7 +41,7 @@ func owners(live map[string]any) ([]owner, error) {
 		if at, err := time.Parse(time.RFC3339, text(e, "time")); err == nil {
 			o.at = at
 		}
-		if o.subresource == "status" || e["fieldsV1"] == nil {
+		if e["fieldsV1"] == nil {
 			continue
 		}
 		fields, err := fieldsOf(e)

@@ -22,6 +22,7 @@ type item struct {
 	plain   map[string]any // the object without what is never compared; it shares the rest
 	version uint64
 	print   string // of the compared parts, who owns them included
+	as      string // print of the version that it is the same as, as far as we are concerned: its own, or see follow
 	state   resource.State
 	detail  string // of its health
 	leaving bool
@@ -34,13 +35,14 @@ func newItem(u *unstructured.Unstructured) *item {
 	state, detail := health(o)
 	strip(u.Object)
 	plain := compared(u.Object)
+	print := fingerprint(u.Object, plain)
 	return &item{object: u, ref: o.Ref(), made: made(u.Object), plain: plain, version: number(u.GetResourceVersion()),
-		print: fingerprint(u.Object, plain), state: state, detail: detail, leaving: u.GetDeletionTimestamp() != nil}
+		print: print, as: print, state: state, detail: detail, leaving: u.GetDeletionTimestamp() != nil}
 }
 
 // moved reports whether a difference between two versions of an object is worth a look.
 func (i *item) moved(before *item) bool {
-	return before == nil || i.print != before.print || i.state != before.state || i.leaving != before.leaving
+	return before == nil || i.as != before.as || i.state != before.state || i.leaving != before.leaving
 }
 
 // number reads a resource version; 0, older than everything, if it is none.

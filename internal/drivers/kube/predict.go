@@ -34,27 +34,31 @@ type verdicts struct {
 
 type verdict struct {
 	question string
+	as       string // the question of what is the same to us, where the answer is that nothing differs
 	answer   *prediction
 }
 
-func (v *verdicts) get(ref resource.Ref, question string, now time.Time) *prediction {
+func (v *verdicts) get(ref resource.Ref, question, as string, now time.Time) *prediction {
 	v.mu.Lock()
 	defer v.mu.Unlock()
-	if last := v.last[ref]; last.question == question && now.Before(last.answer.until) {
+	if last := v.last[ref]; (last.question == question || last.as == as) && last.answer != nil && now.Before(last.answer.until) {
 		return last.answer
 	}
 	return nil
 }
 
 // put keeps an answer for half of most to the whole of it, so that what was asked at once is not asked again at once.
-func (v *verdicts) put(ref resource.Ref, question string, p *prediction, most time.Duration) {
+func (v *verdicts) put(ref resource.Ref, question, as string, p *prediction, most time.Duration) {
 	v.mu.Lock()
 	defer v.mu.Unlock()
 	if v.last == nil {
 		v.last = map[resource.Ref]verdict{}
 	}
 	p.until = time.Now().Add(most/2 + rand.N(most/2))
-	v.last[ref] = verdict{question, p}
+	if len(p.changes) > 0 || len(p.take) > 0 || p.notice != "" || p.refused != "" || p.missing != "" {
+		as = ""
+	}
+	v.last[ref] = verdict{question, as, p}
 }
 
 // keep forgets all but the objects of want.
@@ -71,9 +75,14 @@ func (v *verdicts) keep(want []Object) {
 	maps.DeleteFunc(v.last, func(ref resource.Ref, _ verdict) bool { return !wanted[ref] })
 }
 
-// question is all that the answer to a dry-run of o depends on, hash being that of what is declared.
-func (o Object) question(hash string, live *item) string {
-	return fmt.Sprint(hash, o.Generate, o.Floor, live.print, o.leave)
+// questions are all that the answer to a dry-run of o depends on, hash being that of what is declared: for what is live, and for what that
+// is the same as.
+func (o Object) questions(hash string, live *item) (question, as string) {
+	question = fmt.Sprint(hash, o.Generate, o.Floor, o.leave, live.print)
+	if live.as == live.print {
+		return question, question
+	}
+	return question, strings.TrimSuffix(question, live.print) + live.as
 }
 
 // predict asks what applying want to live would change. An error that ofCluster does not blame on the cluster means
@@ -81,8 +90,8 @@ func (o Object) question(hash string, live *item) string {
 func (d *Driver) predict(ctx context.Context, s *link, m mapping, want Object, live *item) (*prediction, error) {
 	want = want.borrowed(live.object.Object)
 	hash := d.hashes.of(want)
-	question := want.question(hash, live)
-	if p := s.verdict.get(want.Ref(), question, time.Now()); p != nil {
+	question, as := want.questions(hash, live)
+	if p := s.verdict.get(want.Ref(), question, as, time.Now()); p != nil {
 		return p, nil
 	}
 	patch, _ := declared(want)
@@ -108,7 +117,7 @@ func (d *Driver) predict(ctx context.Context, s *link, m mapping, want Object, l
 	if err != nil {
 		return nil, err
 	}
-	s.verdict.put(want.Ref(), question, p, s.o.Relist)
+	s.verdict.put(want.Ref(), question, as, p, s.o.Relist)
 	return p, nil
 }
 

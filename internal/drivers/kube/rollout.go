@@ -35,7 +35,7 @@ var startsPods = map[schema.GroupKind]bool{
 // failure long before the controller's own time limit. It costs a request, so it is asked of nothing that is well; what may not be
 // listed, or does not answer, changes nothing.
 func (s *link) rollout(ctx context.Context, o Object, state resource.State, detail string) (resource.State, string) {
-	if state != resource.Pending || !startsPods[o.GVK().GroupKind()] || text(o.Manifest, "metadata", "deletionTimestamp") != "" || unseen(o.Manifest) {
+	if state != resource.Pending || !startsPods[o.GVK().GroupKind()] || text(o.Manifest, "metadata", "deletionTimestamp") != "" || unseen(o.Manifest) || !hasPods(o.Manifest) {
 		return state, detail
 	}
 	pods, err := s.children(ctx, podMapping, o)
@@ -63,6 +63,16 @@ func (s *link) rollout(ctx context.Context, o Object, state resource.State, deta
 		return state, worst.String() + "; " + detail
 	}
 	return resource.Broken, worst.String() + "; " + detail
+}
+
+// hasPods reports whether a controller says that it has made pods. Where it has not yet, there is nothing to be asked of them.
+func hasPods(m map[string]any) bool {
+	for _, field := range []string{"replicas", "currentNumberScheduled", "desiredNumberScheduled", "active", "failed"} {
+		if count(m, 0, "status", field) > 0 {
+			return true
+		}
+	}
+	return false
 }
 
 // children are the objects of a kind that o's selector finds and o's controller does not let go.

@@ -211,7 +211,9 @@ func (w *watch) take(e apiwatch.Event, filling map[string]*item) (map[string]*it
 		if w.store.stale(u) {
 			break // what it is made of need not be worked out
 		}
-		if i := newItem(u); w.store.put(i) {
+		i := newItem(u)
+		i.follow(w.store.at(key(u)), hands(w.s.o.UndoManagers))
+		if w.store.put(i) {
 			w.notify(i)
 		}
 	case apiwatch.Deleted:

@@ -176,13 +176,13 @@ func TestVerdictsAge(t *testing.T) {
 	const n = 1000
 	ref := func(i int) resource.Ref { return resource.Ref{Kind: "ConfigMap", Name: fmt.Sprint(i)} }
 	for i := range n {
-		v.put(ref(i), "q", &prediction{}, time.Hour)
+		v.put(ref(i), "q", "q", &prediction{}, time.Hour)
 	}
 	last := 0
 	for minute := 0; minute <= 60; minute += 6 {
 		old := 0
 		for i := range n {
-			if v.get(ref(i), "q", now.Add(time.Duration(minute)*time.Minute)) == nil {
+			if v.get(ref(i), "q", "q", now.Add(time.Duration(minute)*time.Minute)) == nil {
 				old++
 			}
 		}

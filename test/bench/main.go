@@ -66,7 +66,8 @@ type row struct {
 // compare has benchstat compare the ratios in two files of benchmark results. Neither the number of processors nor the machine's name
 // keeps two results apart.
 func compare(ctx context.Context, before, after string) ([]row, error) {
-	cmd := exec.CommandContext(ctx, "go", "run", benchstat, "-format", "csv", "-filter", `.unit:/-x-floor$/`, "-table", "pkg", "-ignore", "/gomaxprocs",
+	// Each run compares about ten ratios, in every change: one in twenty by chance alone (benchstat's own alpha) would be too many.
+	cmd := exec.CommandContext(ctx, "go", "run", benchstat, "-alpha", "0.01", "-format", "csv", "-filter", `.unit:/-x-floor$/`, "-table", "pkg", "-ignore", "/gomaxprocs",
 		stored+"="+before, now+"="+after)
 	var out, complaint bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &out, &complaint // what it complains of without an error is of intervals that are not looked at here

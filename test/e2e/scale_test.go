@@ -2,16 +2,9 @@ package e2e_test
 
 import (
 	"fmt"
-	"math/rand/v2"
-	"slices"
 	"strings"
 	"testing"
 	"time"
-
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/apimachinery/pkg/runtime/schema"
-	"k8s.io/apimachinery/pkg/types"
-	"k8s.io/client-go/dynamic"
 
 	"recsysd.dev/recsysd/internal/drivers/kube/kubetest"
 )
@@ -102,84 +95,4 @@ func BenchmarkUnchangedAtScale(b *testing.B) {
 			b.ReportMetric(0, "ns/op")
 		})
 	}
-}
-
-// The time from when the API server has answered a foreign edit until it has answered the repair, both from its audit log. Each edit is
-// of another field or object, so that none is fought over.
-func BenchmarkRepair(b *testing.B) {
-	b.Run("example", func(b *testing.B) {
-		w := newWorld(b, "bench-repair")
-		w.level = "info"
-		w.configure("interval: 60s\n")
-		commit := w.push("the stack", w.example())
-		w.start()
-		w.eventually("the stack converges", w.converged(commit))
-		repair(b, w, func(i int) (string, string, string) {
-			name := []string{"api", "mlflow", "redis", "postgres"}[i%4]
-			return "services", name, fmt.Sprintf(`{"metadata":{"annotations":{"hand-%d":"x"}}}`, i)
-		})
-	})
-	b.Run("1000", func(b *testing.B) {
-		w := newWorld(b, "bench-repair-crowd")
-		w.level = "info"
-		stack, files := w.crowd(1000, "interval: 60s\n")
-		commit := w.push("the stack", stack, files...)
-		w.start()
-		w.within(5*time.Minute, "the stack converges", w.converged(commit))
-		repair(b, w, func(i int) (string, string, string) {
-			return "configmaps", fmt.Sprintf("c-%05d", 2*(i%500)), fmt.Sprintf(`{"data":{"n":"edited %d"}}`, i)
-		})
-	})
-}
-
-func repair(b *testing.B, w *world, edit func(i int) (resource, name, patch string)) {
-	admin, err := dynamic.NewForConfig(kube.Config(kubetest.Admin))
-	if err != nil {
-		b.Fatal(err)
-	}
-	time.Sleep(time.Second) // the last events of the first apply
-	mark := kube.Mark()
-	type hand struct{ resource, name string }
-	var hands []hand
-	for i := 0; b.Loop(); i++ {
-		resource, name, patch := edit(i)
-		at := schema.GroupVersionResource{Version: "v1", Resource: resource}
-		if _, err := admin.Resource(at).Namespace(w.stack).Patch(b.Context(), name, types.MergePatchType, []byte(patch), metav1.PatchOptions{FieldManager: "kubectl-edit"}); err != nil {
-			b.Fatal(err)
-		}
-		hands = append(hands, hand{resource, name})
-		time.Sleep(time.Second + rand.N(500*time.Millisecond)) // each edit finds the daemon in whatever it is doing
-	}
-	edits, err := kube.Writes(kubetest.Admin, mark)
-	if err != nil {
-		b.Fatal(err)
-	}
-	repairs, err := kube.Writes(kubetest.Recsysd, mark)
-	if err != nil {
-		b.Fatal(err)
-	}
-	edits = slices.DeleteFunc(edits, func(r kubetest.Request) bool { return r.Namespace != w.stack })
-	var took []time.Duration
-	for i, e := range edits {
-		var last time.Time
-		for _, r := range repairs {
-			if r.Resource == e.Resource && r.Namespace == e.Namespace && r.Name == e.Name && r.Answered.After(e.Received) && (i+1 == len(edits) || r.Answered.Before(edits[i+1].Received)) {
-				last = r.Answered
-			}
-		}
-		if last.IsZero() {
-			b.Errorf("edit %d of %s %s was not put back before the next", i, e.Resource, e.Name)
-			continue
-		}
-		took = append(took, last.Sub(e.Answered))
-	}
-	slices.Sort(took)
-	if len(took) == 0 {
-		b.Fatal("nothing was put back")
-	}
-	at := func(q float64) float64 { return took[int(q*float64(len(took)-1))].Seconds() * 1000 }
-	b.ReportMetric(at(0.5), "median-ms")
-	b.ReportMetric(at(0.99), "p99-ms")
-	b.ReportMetric(float64(len(took)), "edits")
-	b.ReportMetric(0, "ns/op")
 }

@@ -31,6 +31,7 @@ func subjects() map[string]func(ctx context.Context, args []string) error {
 		"compare": compare,
 		"idle":    idle,
 		"reads":   reads,
+		"repair":  repair,
 	}
 }
 

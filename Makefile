@@ -46,7 +46,7 @@ bench-long: setup ## ten minutes in which nothing changes, then 10,000 passes: h
 
 # What is held against the stored run, as ratios to floors of the same run.
 GUARDED := ^BenchmarkMake$$|^BenchmarkUnchanged$$/^whole$$/^1000$$
-GUARDED_E2E := ^BenchmarkCloudReads$$/^prompt$$|^BenchmarkUnchangedAtScale$$/^1000$$
+GUARDED_E2E := ^BenchmarkCloudReads$$/^prompt$$|^BenchmarkUnchangedAtScale$$/^1000$$|^BenchmarkRepair$$/^example$$
 COUNT := 4
 guarded = @mkdir -p bin && ./test/bench/conditions >bin/$(1) && { \
 	go test -run '^$$' -bench '^BenchmarkManifests$$' -count $(COUNT) -benchtime 15x ./internal/desired && \

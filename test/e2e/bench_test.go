@@ -116,13 +116,13 @@ func processor(b *testing.B, d *daemon) time.Duration {
 }
 
 // resident is the daemon's resident memory in MiB.
-func resident(b *testing.B, d *daemon) float64 { return memory(b, d, "VmRSS") }
+func resident(b testing.TB, d *daemon) float64 { return memory(b, d, "VmRSS") }
 
 // high is the most memory that the daemon has had resident, in MiB.
-func high(b *testing.B, d *daemon) float64 { return memory(b, d, "VmHWM") }
+func high(b testing.TB, d *daemon) float64 { return memory(b, d, "VmHWM") }
 
 // memory is a line of the kernel's account of the daemon, in MiB.
-func memory(b *testing.B, d *daemon, line string) float64 {
+func memory(b testing.TB, d *daemon, line string) float64 {
 	status, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", d.cmd.Process.Pid))
 	if err != nil {
 		b.Fatal(err)

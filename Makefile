@@ -37,7 +37,8 @@ vuln: ## known vulnerabilities that the program reaches; needs the vulnerability
 LONG := ^Benchmark(Idle|TenThousandPasses)$$
 bench: setup ## every figure of docs/performance.md but those of bench-long, with the conditions in front
 	@./test/bench/conditions
-	go test -run '^$$' -bench . -skip '$(LONG)' -benchmem -timeout 40m ./...
+	go test -run '^$$' -bench . -benchmem ./cmd/... ./internal/...
+	go test -run '^$$' -bench . -skip '$(LONG)' -timeout 40m ./test/e2e
 
 bench-long: setup ## ten minutes in which nothing changes, then 10,000 passes: half an hour
 	@./test/bench/conditions

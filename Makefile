@@ -47,12 +47,12 @@ bench-long: setup ## ten minutes in which nothing changes, then 10,000 passes: h
 
 # What is held against the stored run, as ratios to floors of the same run.
 GUARDED := ^BenchmarkMake$$|^BenchmarkUnchanged$$/^whole$$/^1000$$
-GUARDED_E2E := ^BenchmarkCloudReads$$/^prompt$$|^BenchmarkUnchangedAtScale$$/^1000$$|^BenchmarkRepair$$/^example$$
+GUARDED_E2E := ^BenchmarkCloudReads$$/^prompt$$|^BenchmarkUnchangedAtScale$$/^1000$$|^BenchmarkRepair$$/^example$$|^BenchmarkFirstApply$$/^1000$$
 COUNT := 4
 guarded = @mkdir -p bin && ./test/bench/conditions >bin/$(1) && { \
 	go test -run '^$$' -bench '^BenchmarkManifests$$' -count $(COUNT) -benchtime 15x ./internal/desired && \
 	go test -run '^$$' -bench '$(GUARDED)' -count $(COUNT) ./internal/plan ./internal/reconcile && \
-	go test -run '^$$' -bench '$(GUARDED_E2E)' -count $(COUNT) -benchtime 5s -timeout 10m ./test/e2e; } >>bin/$(1) || { cat bin/$(1); exit 1; }
+	go test -run '^$$' -bench '$(GUARDED_E2E)' -count $(COUNT) -benchtime 3s -timeout 15m ./test/e2e; } >>bin/$(1) || { cat bin/$(1); exit 1; }
 
 bench-guard: setup ## fails if a ratio has become worse than the stored one by more than noise and a quarter
 	$(call guarded,now.txt)

@@ -22,6 +22,7 @@ import (
 // the test. It is for what a real one never does.
 type rogue struct {
 	stream func(ctx context.Context, version string, w io.Writer) // answers a watch that was opened; "": one that is to begin with everything
+	closes func(asked int) bool                                   // instead of an answer the connection is closed, at that request; nil: never
 
 	mu   sync.Mutex
 	made map[string]int // requests, by what they were
@@ -46,6 +47,10 @@ func (s *rogue) requests(what string) int {
 }
 
 func (s *rogue) RoundTrip(req *http.Request) (*http.Response, error) {
+	s.count("all")
+	if s.closes != nil && s.closes(s.requests("all")) {
+		return nil, io.EOF
+	}
 	reply := func(body io.ReadCloser) (*http.Response, error) {
 		kind := "application/json"
 		if strings.Contains(req.Header.Get("Accept"), "apidiscovery") {
@@ -205,4 +210,40 @@ func TestSilence(t *testing.T) {
 			t.Errorf("the server was asked %v", s.made)
 		}
 	})
+}
+
+// A server that closes connections instead of answering, from its first one or after a while, always or mostly: what is there is seen or is
+// unknown, never absent; it is asked a bounded number of times; and when it answers again, everything is seen again.
+func TestConnectionsAreClosed(t *testing.T) {
+	for what, closes := range map[string]func(asked int) bool{
+		"every connection, from the first": func(int) bool { return true },
+		"every connection, after some":     func(asked int) bool { return asked > 5 },
+		"two of three":                     func(asked int) bool { return asked%3 > 0 },
+		"all but the first of each ten":    func(asked int) bool { return asked%10 > 0 },
+		"every other":                      func(asked int) bool { return asked%2 > 0 },
+	} {
+		t.Run(what, func(t *testing.T) {
+			s := &rogue{closes: closes, stream: func(ctx context.Context, version string, w io.Writer) {
+				if version == "" {
+					all(w)
+				}
+			}} // which ends each stream as soon as it has begun
+			s.drive(t, func(t *testing.T, _ *Driver, look func() (resource.Seen[Object], error)) {
+				for minute := range 60 {
+					if seen, err := look(); err == nil && len(seen.Live) != 1 {
+						t.Errorf("minute %d: nothing is said to be there", minute)
+					}
+					time.Sleep(time.Minute)
+				}
+				if n := s.requests("all"); n > 60*40 { // client-go asks again by itself where a connection is closed
+					t.Errorf("in an hour with 60 looks the server was asked %d times", n)
+				}
+				s.closes = nil
+				time.Sleep(time.Minute)
+				if seen, err := look(); err != nil || len(seen.Live) != 1 {
+					t.Errorf("once it answers again: %v, %v", seen.Live, err)
+				}
+			})
+		})
+	}
 }

@@ -175,6 +175,9 @@ func (e efforts) rounds(o resource.Observation, spec string, before []Fight, now
 			if f.moved(c) {
 				f.Have, f.Rival, f.Moved = c.Have, c.Manager, now
 			}
+			if f.Moved.After(now) { // the clock has gone back
+				f.Moved = now
+			}
 			if now.Sub(f.Moved) >= fightSpan {
 				e.again(o.Ref, f, now)
 				continue

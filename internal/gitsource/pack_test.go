@@ -179,23 +179,3 @@ func TestMemoryDoesNotGrowWithTheRepository(t *testing.T) {
 		})
 	}
 }
-
-func BenchmarkPollUnchanged(b *testing.B) {
-	w := newWorld(b)
-	w.commit(b, map[string]string{"stack.yaml": "one"})
-	for _, name := range remotes {
-		b.Run(name, func(b *testing.B) {
-			s := open(b, w.ways()[name])
-			ok(b, s.Poll(b.Context()))
-			w.http.Reset()
-			b.ReportAllocs()
-			for b.Loop() {
-				ok(b, s.Poll(b.Context()))
-			}
-			if c := w.http.Reset(); name == "http" {
-				b.ReportMetric(float64(c.Bytes)/float64(b.N), "wire-bytes/op")
-				b.ReportMetric(float64(c.Listings)/float64(b.N), "requests/op")
-			}
-		})
-	}
-}

@@ -30,6 +30,7 @@ func subjects() map[string]func(ctx context.Context, args []string) error {
 		"apply":   apply,
 		"compare": compare,
 		"idle":    idle,
+		"pull":    pull,
 		"reads":   reads,
 		"repair":  repair,
 	}

@@ -107,7 +107,7 @@ func (s *Store) Record(p reconcile.Pass, m reconcile.Memory, notes ...string) er
 	defer s.mu.Unlock()
 	entry := view.HistoryPassOf(p)
 	entry.Notes = notes
-	entry, now := bound(entry), memorize(m)
+	entry = bound(entry)
 	if s.book != nil {
 		entry.Price(&p, s.book())
 	}
@@ -120,6 +120,10 @@ func (s *Store) Record(p reconcile.Pass, m reconcile.Memory, notes ...string) er
 	for ref, who := range p.Named {
 		named = s.sign(ref, who) || named
 	}
+	if folded && !named && p.Same { // and so is the memory
+		return nil
+	}
+	now := memorize(m)
 	if folded && !named && now.equal(s.memory) {
 		return nil
 	}

@@ -106,6 +106,7 @@ func (c *Collector) Expect(stack string) {
 func (c *Collector) Record(p reconcile.Pass) {
 	c.mu.Lock()
 	s := c.stack(p.Stack)
+	again := p.Same && s.last.Stack != ""
 	s.last = p
 	if p.Converged() {
 		s.converged = p.End
@@ -113,7 +114,9 @@ func (c *Collector) Record(p reconcile.Pass) {
 	s.driftPrices.update(c.book, &p)
 	c.mu.Unlock()
 
-	c.zeros(p)
+	if !again {
+		c.zeros(p)
+	}
 	c.passes.WithLabelValues(p.Stack, string(p.Outcome())).Inc()
 	c.duration.WithLabelValues(p.Stack).Observe(p.End.Sub(p.Start).Seconds())
 	for _, r := range p.Results {

@@ -27,6 +27,8 @@ var Outcomes = []Outcome{Converged, Progressing, Failed, Invalid}
 // Outcome sums the pass up.
 func (p Pass) Outcome() Outcome {
 	switch {
+	case p.outcome != "":
+		return p.outcome
 	case p.StackErr != nil:
 		return Invalid
 	case p.Err != nil || len(p.Plan.Blind) > 0:
@@ -44,6 +46,9 @@ func (p Pass) Outcome() Outcome {
 // Broken are the resources that are wanted, are the stack's own, and do not work, as they say themselves: a rollout whose pods do not
 // start. Nothing is done about that but what a new commit asks for; whether it comes right is seen in later passes.
 func (p Pass) Broken() []resource.Observation {
+	if p.outcome == Converged {
+		return nil
+	}
 	var broken []resource.Observation
 	for i := range p.Seen {
 		if o := &p.Seen[i]; o.State == resource.Broken && o.Owned {
@@ -88,6 +93,9 @@ func (p Pass) settled() bool {
 // Left reports whether something differs and all of that is left as it is, because it is only looked at, or suspended: the stack converges
 // to nothing.
 func (p Pass) Left() bool {
+	if p.Outcome() != Progressing {
+		return false
+	}
 	left := false
 	for _, s := range p.Plan.Steps {
 		switch {
@@ -97,7 +105,7 @@ func (p Pass) Left() bool {
 			return false
 		}
 	}
-	return left && p.Outcome() == Progressing
+	return left
 }
 
 // wants and sees are for a few resources of a pass: of all of them, maps are made.

@@ -24,6 +24,9 @@ func (still) Observe(_ context.Context, want []pod, _ bool) (resource.Seen[pod],
 	return seen, nil
 }
 
+// AsBefore: nothing ever changes.
+func (still) AsBefore(context.Context, []pod) bool { return true }
+
 var errStill = errors.New("nothing is to be written")
 
 func (still) Create(context.Context, pod) error                         { return errStill }

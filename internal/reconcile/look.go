@@ -18,29 +18,41 @@ const (
 	lastRelist  = 10 * time.Minute
 )
 
-// look observes all kinds side by side. A kind that does not answer in time is blind; the others are not.
-func (r *Reconciler) look(ctx context.Context, want []resource.Resource) plan.View {
-	v := plan.View{Blind: map[string]error{}, Unlisted: map[string]error{}}
-	var mu sync.Mutex
-	var looking sync.WaitGroup
+// look observes all kinds side by side. A kind that does not answer in time is blind; the others are not. before are the stamps of the last
+// look: if this one comes to the same, they are the stamps of this, and the view is left out. nil: the view is wanted in any case.
+func (r *Reconciler) look(ctx context.Context, want []resource.Resource, before []uint64) (v plan.View, stamps []uint64) {
 	if of := readingOf(want); r.shares.by == nil || r.shares.of != of {
 		r.shares = shares{of, map[string][]resource.Resource{}}
 		for _, k := range r.Kinds {
 			r.shares.by[k.Name] = owned(k, want)
 		}
 	}
-	for _, k := range r.Kinds {
-		ours := r.shares.by[k.Name]
-		looking.Go(func() {
-			sight, err := r.lookAt(ctx, k, ours)
-			mu.Lock()
-			defer mu.Unlock()
-			add(&v, k, ours, sight, err)
-		})
+	sights, errs, stamps := make([]resource.Sight, len(r.Kinds)), make([]error, len(r.Kinds)), make([]uint64, len(r.Kinds))
+	all := func(spare bool) {
+		var looking sync.WaitGroup
+		for i, k := range r.Kinds {
+			if !spare && before != nil && !sights[i].Spared {
+				continue // it has looked
+			}
+			looking.Go(func() {
+				sights[i], errs[i] = r.lookAt(ctx, k, r.shares.by[k.Name], spare)
+				stamps[i] = sights[i].Stamp
+			})
+		}
+		looking.Wait()
 	}
-	looking.Wait()
+	if before != nil {
+		if all(true); slices.Equal(stamps, before) && !slices.Contains(stamps, 0) {
+			return v, stamps
+		}
+	}
+	all(false)
+	v = plan.View{Blind: map[string]error{}, Unlisted: map[string]error{}}
+	for i, k := range r.Kinds {
+		add(&v, k, r.shares.by[k.Name], sights[i], errs[i])
+	}
 	slices.SortFunc(v.Found, func(a, b resource.Observation) int { return a.Ref.Compare(b.Ref) })
-	return v
+	return v, stamps
 }
 
 // add lays what one kind saw into the view. What it could not see is blind by the Ref.Kind of what was wanted of it.
@@ -66,15 +78,20 @@ func add(v *plan.View, k resource.Kind, ours []resource.Resource, sight resource
 	}
 }
 
-// lookAt observes one kind within the time of one step. A listing that failed lately is left out and still counts as failed.
-func (r *Reconciler) lookAt(ctx context.Context, k resource.Kind, ours []resource.Resource) (resource.Sight, error) {
+// lookAt observes one kind within the time of one step. A listing that failed lately is left out and still counts as failed. With spare, the
+// kind need not work out what has not changed.
+func (r *Reconciler) lookAt(ctx context.Context, k resource.Kind, ours []resource.Resource, spare bool) (resource.Sight, error) {
 	ctx, cancel := context.WithTimeoutCause(ctx, r.Settings.StepTimeout, fmt.Errorf("no answer within %s", r.Settings.StepTimeout))
 	defer cancel()
 	r.mu.Lock()
 	lately := r.unlisted[k.Name]
 	r.mu.Unlock()
 	list := time.Now().After(lately.until)
-	sight, err := k.Observe(ctx, ours, list)
+	observe := func() (resource.Sight, error) { return k.Observe(ctx, ours, list) }
+	if spare && list {
+		observe = func() (resource.Sight, error) { return k.Again(ctx, ours) }
+	}
+	sight, err := observe()
 	if err != nil {
 		if ctx.Err() != nil && !errors.Is(err, context.Cause(ctx)) {
 			err = fmt.Errorf("%w: %w", context.Cause(ctx), err)

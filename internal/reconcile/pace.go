@@ -93,6 +93,13 @@ func (p *pace) failing(ref resource.Ref) (retry, bool) {
 	return f, failed
 }
 
+// busy reports whether anything has failed or was refused, and is not known to be well.
+func (p *pace) busy() bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return len(p.failed)+len(p.refused)+len(p.repairs) > 0
+}
+
 // write notes an attempt to write.
 func (p *pace) write(ref resource.Ref) {
 	p.mu.Lock()

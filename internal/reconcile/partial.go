@@ -61,11 +61,8 @@ func (s scope) allows(step plan.Step) bool {
 	return s == nil || s[step.Ref] && (step.Verb == plan.Create || step.Verb == plan.Update)
 }
 
-// see is the whole view, or the last one with a new look at what is in scope laid over it.
-func (r *Reconciler) see(ctx context.Context, want []resource.Resource, only scope) plan.View {
-	if only == nil {
-		return r.look(ctx, want)
-	}
+// glance is the last view with a new look at what is in scope laid over it.
+func (r *Reconciler) glance(ctx context.Context, want []resource.Resource, only scope) plan.View {
 	v := *r.view
 	v.Blind = maps.Clone(v.Blind)
 	var named []resource.Resource

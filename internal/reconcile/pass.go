@@ -104,7 +104,13 @@ type Pass struct {
 	// Named are the resources of which it was learned, with this pass, who has changed them: now, or before an earlier pass put that back.
 	Named map[resource.Ref]resource.Author
 
+	// Same: everything is as in the pass before, what is to be remembered included, and that was recorded. Only the times are others.
+	Same bool
+
+	outcome  Outcome          // once the pass is through
 	only     scope            // Partial
+	words    words            // that held when it began
+	stamps   []uint64         // of what each kind saw; nil: not everything was looked at
 	using    Revision         // that the plan is made for
 	unlisted map[string]error // by Ref.Kind: what is not named may be there unseen
 	lookout  bool             // Stack.Observe of that

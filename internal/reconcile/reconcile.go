@@ -65,6 +65,7 @@ type Reconciler struct {
 	view    *plan.View                // of the last full pass, with what was seen since
 	taken   int                       // how often good was set
 	viewOf  int                       // taken when the view was made: its differences are from that stack
+	still   *still                    // the last pass, if the next may be like it
 	above   above                     // what stands on each resource of the stack
 	shares  shares                    // of the stack's resources, by kind
 	writes  map[resource.Ref]write    // our last write to each resource
@@ -117,8 +118,14 @@ func (r *Reconciler) Pass(ctx context.Context, k Kick) Pass {
 		p.Err = r.Agree(p.Plan)
 	}
 	if p.Err == nil {
-		before := p.Observed()
 		p.SourceErr = errors.Join(p.SourceErr, r.keep(ctx, &p))
+	}
+	switch {
+	case p.Err != nil:
+	case p.Same:
+		r.lookedAgain(p.Start)
+	default:
+		before := p.Observed()
 		answers := r.askWho(ctx, &p, before)
 		after := r.perform(ctx, &p, before, p.only)
 		r.account(&p, before, after)
@@ -127,8 +134,18 @@ func (r *Reconciler) Pass(ctx context.Context, k Kick) Pass {
 	}
 	p.Applied, p.End = r.Memory.Applied, time.Now()
 	r.recall(&p)
+	p.outcome = p.Outcome()
+	var m Memory
+	if p.Same {
+		m = r.still.memory
+	} else {
+		m = r.snapshot()
+	}
 	if r.Record != nil {
-		r.recorded = r.Record(p, r.snapshot())
+		r.recorded = r.Record(p, m)
+	}
+	if !p.Same {
+		r.settleDown(&p, m)
 	}
 	return p
 }
@@ -136,6 +153,7 @@ func (r *Reconciler) Pass(ctx context.Context, k Kick) Pass {
 // Preview decides what a pass would do now. It never writes and is not recorded.
 func (r *Reconciler) Preview(ctx context.Context) Pass {
 	p := r.decide(ctx, Kick{Why: "preview"})
+	p.Results, p.Same = nil, false
 	p.Applied, p.End = r.Memory.Applied, time.Now()
 	return p
 }
@@ -152,8 +170,8 @@ func (r *Reconciler) decide(ctx context.Context, k Kick) Pass {
 		r.pace.hurry()
 	}
 	r.early = time.Time{}
-	memory := r.snapshot()
-	p := Pass{Stack: r.Stack, Start: time.Now(), Why: k.Why, Suspended: memory.Suspended}
+	w := r.words()
+	p := Pass{Stack: r.Stack, Start: time.Now(), Why: k.Why, Suspended: w.suspended, words: w}
 	if p.Err = r.revise(ctx, &p); p.Err != nil {
 		return p
 	}
@@ -161,16 +179,28 @@ func (r *Reconciler) decide(ctx context.Context, k Kick) Pass {
 		p.only = r.within(p.Want, k.Refs)
 		p.Partial = slices.SortedFunc(maps.Keys(p.only), resource.Ref.Compare)
 	}
-	view := r.see(ctx, p.Want, p.only)
+	var view plan.View
+	if p.only != nil {
+		view = r.glance(ctx, p.Want, p.only)
+	} else {
+		before := r.stamps(&p, k)
+		view, p.stamps = r.look(ctx, p.Want, before)
+		p.Same = before != nil && slices.Equal(before, p.stamps)
+	}
 	if err := ctx.Err(); err != nil {
-		p.Err = fmt.Errorf("interrupted: %w", context.Cause(ctx))
+		p.Err, p.Same = fmt.Errorf("interrupted: %w", context.Cause(ctx)), false
 		return p
 	}
+	if p.Same {
+		r.repeat(&p)
+		return p
+	}
+	r.still = nil
 	r.authors.sign(view.Found)
 	r.view, r.viewOf, p.Seen, p.unlisted = &view, r.taken, view.Found, view.Unlisted
 	rejected := r.pace.rejected(p.using.Commit, p.Want, view.Found)
-	policy := r.policy(k, &p, memory, rejected)
-	policy.Settled = settled(memory.InSync, p.Want, view)
+	policy := r.policy(k, &p, rejected)
+	policy.Settled = settled(r.Memory.InSync, p.Want, view)
 	r.fight(&p, k.Retry)
 	policy.Fought = rivals(r.Memory.Fights)
 	p.Plan, p.Err = plan.Make(p.Want, view, policy)
@@ -189,7 +219,7 @@ type allowance struct {
 	deletes int
 }
 
-func (r *Reconciler) policy(k Kick, p *Pass, m Memory, rejected map[resource.Ref]string) plan.Policy {
+func (r *Reconciler) policy(k Kick, p *Pass, rejected map[resource.Ref]string) plan.Policy {
 	commit := p.using.Commit
 	if k.MaxDeletes > 0 {
 		r.allowed = allowance{commit, k.MaxDeletes}
@@ -200,7 +230,7 @@ func (r *Reconciler) policy(k Kick, p *Pass, m Memory, rejected map[resource.Ref
 	}
 	return plan.Policy{
 		Commit: commit, Observe: r.Settings.Observe, Prune: r.Settings.Prune, Lookout: p.lookout, MaxDeletes: deletes, Destroy: r.Destroy, Checked: true,
-		Suspended: m.Suspended, Held: m.Held, Rejected: rejected, Withheld: p.withheld,
+		Suspended: p.words.suspended, Held: p.words.held, Rejected: rejected, Withheld: p.withheld,
 	}
 }
 

@@ -47,8 +47,8 @@ func settled(inSync map[resource.Ref]string, want []resource.Resource, view plan
 // nextTurn is when the first of what was seen is to turn by itself; zero: nothing does.
 func nextTurn(seen []resource.Observation, now time.Time) time.Time {
 	var next time.Time
-	for _, o := range seen {
-		if o.Rest != nil && o.Rest.Until.After(now) && (next.IsZero() || o.Rest.Until.Before(next)) {
+	for i := range seen {
+		if o := &seen[i]; o.Rest != nil && o.Rest.Until.After(now) && (next.IsZero() || o.Rest.Until.Before(next)) {
 			next = o.Rest.Until
 		}
 	}

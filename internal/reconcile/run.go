@@ -134,6 +134,9 @@ func (r *Reconciler) pause(p Pass, waited time.Duration) (pause, awaiting time.D
 
 // motion reports whether the pass changed anything, and whether anything is expected to change by itself.
 func motion(p Pass) (moved, waits bool) {
+	if p.Same {
+		return false, false
+	}
 	for _, res := range p.Results {
 		moved = moved || res.Outcome == plan.OK
 		waits = waits || res.Outcome == plan.Waiting
@@ -141,7 +144,8 @@ func motion(p Pass) (moved, waits bool) {
 	for i, s := range p.Plan.Steps { // a partial pass leaves steps that are due
 		waits = waits || s.Verb.Writes() && i < len(p.Results) && p.Results[i].Outcome == plan.None
 	}
-	for _, o := range p.Seen {
+	for i := range p.Seen {
+		o := &p.Seen[i]
 		waits = waits || o.Owned && (o.State == resource.Pending || o.State == resource.Busy || o.Locked)
 	}
 	return moved, waits || len(p.Plan.Blind) > 0

@@ -55,6 +55,13 @@ type Waker[S any] interface {
 	SetRest(ctx context.Context, live S, by Rest) error
 }
 
+// Steady is an optional part of a Driver that can tell, for less than a look costs, that a look would come to what it came to before.
+type Steady[S any] interface {
+	// AsBefore reports whether Observe of want with list would now tell what it told last time, when it was given the very same slice. It
+	// may ask the provider whatever Observe would. false says nothing: whoever wants to know looks.
+	AsBefore(ctx context.Context, want []S) bool
+}
+
 // Seen is what one Observe saw.
 type Seen[S any] struct {
 	Live []Live[S]

@@ -16,6 +16,7 @@ type Kind struct {
 
 	owns    func(spec any) bool
 	observe func(ctx context.Context, want []Resource, list bool) (Sight, error)
+	again   func(ctx context.Context, want []Resource) (Sight, error)
 	create  func(ctx context.Context, want Resource) error
 	update  func(ctx context.Context, want Resource, live Observation, drift []Change) error
 	remove  func(ctx context.Context, live Observation, replace bool) error
@@ -29,6 +30,10 @@ type Sight struct {
 	Found    []Observation
 	Unlisted map[string]error
 	Notices  []string
+	// Stamp is the same for looks with list that came to the same, when they were given the very same slice; 0: nothing is known of that.
+	Stamp uint64
+	// Spared: nothing has changed, and the rest but for Stamp was not worked out again.
+	Spared bool
 }
 
 // Owns reports whether r is described by this kind's settings struct.
@@ -39,6 +44,9 @@ func (k Kind) Owns(r Resource) bool { return k.owns(r.Spec) }
 func (k Kind) Observe(ctx context.Context, want []Resource, list bool) (Sight, error) {
 	return k.observe(ctx, want, list)
 }
+
+// Again is Observe with list for whoever holds what that came to before: it may be spared.
+func (k Kind) Again(ctx context.Context, want []Resource) (Sight, error) { return k.again(ctx, want) }
 
 // Create makes want, which is absent.
 func (k Kind) Create(ctx context.Context, want Resource) error { return k.create(ctx, want) }
@@ -94,29 +102,8 @@ func Of[S Spec[S]](s S) Resource {
 // NewKind erases S.
 func NewKind[S Spec[S]](name string, d Driver[S]) Kind {
 	k := Kind{
-		Name: name,
-		owns: func(spec any) bool { _, ok := spec.(S); return ok },
-		observe: func(ctx context.Context, want []Resource, list bool) (Sight, error) {
-			specs := make([]S, 0, len(want))
-			wanted := make(map[Ref]*Resource, len(want))
-			for i := range want {
-				r := &want[i]
-				if s, ok := r.Spec.(S); ok {
-					specs = append(specs, leaving(s, r.Ignore))
-					wanted[r.Ref] = r
-				}
-			}
-			seen, err := d.Observe(ctx, specs, list)
-			if err != nil {
-				return Sight{}, err
-			}
-			sight := Sight{Unlisted: seen.Unlisted, Notices: seen.Notices, Found: make([]Observation, 0, len(seen.Live))}
-			for i := range seen.Live {
-				l := &seen.Live[i]
-				sight.Found = append(sight.Found, observation(l, wanted[l.Spec.Ref()]))
-			}
-			return sight, nil
-		},
+		Name:   name,
+		owns:   func(spec any) bool { _, ok := spec.(S); return ok },
 		create: func(ctx context.Context, want Resource) error { return d.Create(ctx, want.Spec.(S)) },
 		update: func(ctx context.Context, want Resource, live Observation, drift []Change) error {
 			s := want.Spec.(S)
@@ -137,6 +124,8 @@ func NewKind[S Spec[S]](name string, d Driver[S]) Kind {
 			return d.Delete(ctx, live.live.(S), replace)
 		},
 	}
+	e := &eye[S]{driver: d}
+	k.observe, k.again = e.look, e.again
 	if w, ok := d.(Waker[S]); ok {
 		k.setRest = func(ctx context.Context, live Observation, by Rest) error { return w.SetRest(ctx, live.live.(S), by) }
 	}

@@ -106,6 +106,9 @@ func (r *Reckoning) seesAsBefore(p *reconcile.Pass) bool {
 			return false
 		}
 	}
+	if p.Same { // and was taken in then
+		return true
+	}
 	n := 0
 	for i := range p.Seen {
 		o := &p.Seen[i]

@@ -44,11 +44,16 @@ type Driver struct {
 	cluster resource.Ref // what the stack's objects live in, as last wanted
 	place   *Place       // the same as bills know it
 
+	before *before // nil: the next look at everything is to be made
+
 	hashes hashes // of what is wanted
 	chosen chosen // images of what is wanted
 }
 
-var _ resource.Driver[Object] = (*Driver)(nil)
+var (
+	_ resource.Driver[Object] = (*Driver)(nil)
+	_ resource.Steady[Object] = (*Driver)(nil)
+)
 
 // New returns a driver. Its watches begin when first needed and end with ctx or Close.
 func New(ctx context.Context, o Options) *Driver {

@@ -19,7 +19,7 @@ import (
 // Observe follows the contract of resource.Driver. What it costs when nothing has changed is nothing: live objects come
 // from watches, and what an apply would change is known from the last look.
 func (d *Driver) Observe(ctx context.Context, want []Object, list bool) (resource.Seen[Object], error) {
-	d.remember(want)
+	d.houseOf(want, list)
 	s, err := d.reach(ctx)
 	if errors.Is(err, resource.ErrUnavailable) {
 		return resource.Seen[Object]{}, nil // no cluster: nothing in it
@@ -31,6 +31,7 @@ func (d *Driver) Observe(ctx context.Context, want []Object, list bool) (resourc
 	if err := l.prepare(ctx, want, list); err != nil {
 		return resource.Seen[Object]{}, err
 	}
+	turns := s.turns()
 	seen, err := l.named(ctx, want)
 	if err != nil {
 		return resource.Seen[Object]{}, err
@@ -42,16 +43,21 @@ func (d *Driver) Observe(ctx context.Context, want []Object, list bool) (resourc
 		s.verdict.keep(want)
 		s.looks.whole()
 		seen.Notices = s.notices()
+		l.remember(want, seen, turns)
 	}
 	return seen, nil
 }
 
-// remember keeps what the objects live in, for those that are found without being wanted.
-func (d *Driver) remember(want []Object) {
+// houseOf keeps what the objects live in, for those that are found without being wanted. With list, what is known of the last such look is
+// forgotten.
+func (d *Driver) houseOf(want []Object, list bool) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	for _, o := range want {
-		d.cluster, d.place = o.Cluster, o.Billing.Place
+	if list {
+		d.before = nil
+	}
+	if n := len(want); n > 0 {
+		d.cluster, d.place = want[n-1].Cluster, want[n-1].Billing.Place
 	}
 }
 
@@ -150,7 +156,7 @@ func (l *look) one(ctx context.Context, m mapping, want Object) (*resource.Live[
 				r.State, r.Detail = l.s.rollout(ctx, Object{Manifest: live.object.Object}, r.State, r.Detail)
 			}
 			if w := l.s.watch(m); m.listable && w.store.get(want.Namespace(), want.Name()) == live {
-				l.s.looks.note(&want, w, live, r, p)
+				r = l.s.looks.note(&want, w, live, r, p)
 			}
 			return r, nil
 		}

@@ -25,6 +25,7 @@ type looked struct {
 	watch *watch
 	live  *item
 	until time.Time
+	dry   *prediction
 	found *resource.Live[Object]
 	turn  int // when it last was asked for
 }
@@ -51,19 +52,42 @@ func (o *Object) asks(p *Object) bool {
 }
 
 // note remembers a look, unless the next one might come to something else although nothing has changed: where time has a say in it, or
-// the tags of a registry, or the pods of what is not ready.
-func (s *looks) note(want *Object, w *watch, live *item, found *resource.Live[Object], p *prediction) {
+// the tags of a registry, or the pods of what is not ready. It returns what is found: what was found before, if that says the same.
+func (s *looks) note(want *Object, w *watch, live *item, found *resource.Live[Object], p *prediction) *resource.Live[Object] {
 	notes := live.object.GetAnnotations()
 	timed := notes[AnnotationAwakeUntil] != "" || notes[AnnotationAsleepUntil] != ""
 	if p.until.IsZero() || found.State == resource.Pending || timed || len(want.Images) > 0 || want.seen != nil {
-		return
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		delete(s.last, address(want))
+		return found
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.last == nil {
 		s.last = map[uintptr]*looked{}
 	}
-	s.last[address(want)] = &looked{*want, key(live.object), w, live, p.until, found, s.turn}
+	last := s.last[address(want)]
+	if last != nil && last.watch == w && last.live == live && last.want.asks(want) && last.dry.says(p) &&
+		last.found.State == found.State && last.found.Detail == found.Detail {
+		found = last.found
+	}
+	s.last[address(want)] = &looked{*want, key(live.object), w, live, p.until, p, found, s.turn}
+	return found
+}
+
+// of is the last look at a wanted object; nil if it is not remembered.
+func (s *looks) of(want *Object) *looked {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.last[address(want)]
+}
+
+// says reports whether two answers to the same question are the same.
+func (p *prediction) says(q *prediction) bool {
+	a, b := *p, *q
+	a.until, b.until = time.Time{}, time.Time{}
+	return reflect.DeepEqual(a, b)
 }
 
 // whole ends a look at everything that is wanted: what was not asked for in it is forgotten.

@@ -12,6 +12,7 @@ type store struct {
 	listed bool
 	items  map[string]*item // by namespace/name
 	ours   map[string]*own  // requests of our own that are under way
+	turns  uint64           // how often anything of the items has changed
 }
 
 // own is what is kept while an object is being written or read by us: events may come before the answer.
@@ -32,6 +33,13 @@ func (s *store) at(key string) *item {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.items[key]
+}
+
+// turn is the same as before if the store has not changed since.
+func (s *store) turn() uint64 {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.turns
 }
 
 // all returns every object.
@@ -55,6 +63,7 @@ func (s *store) put(i *item) bool {
 		return false
 	}
 	s.items[k] = i
+	s.turns++
 	moved := i.moved(before)
 	if o != nil {
 		o.held = o.held || moved
@@ -103,6 +112,7 @@ func (s *store) end(namespace, name string, answer *unstructured.Unstructured) (
 		return []*item{now}
 	case i != nil && (now == nil || now.version < i.version) && o.gone < i.version:
 		s.items[k] = i
+		s.turns++
 	}
 	return nil
 }
@@ -120,6 +130,7 @@ func (s *store) drop(u *unstructured.Unstructured) bool {
 		return false
 	}
 	delete(s.items, k)
+	s.turns++
 	return true
 }
 
@@ -128,6 +139,7 @@ func (s *store) doubt(namespace, name string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	delete(s.items, namespace+"/"+name)
+	s.turns++
 }
 
 // replace takes in everything that there is at a version and returns what is worth a look; nothing at the first.
@@ -159,5 +171,6 @@ func (s *store) replace(items map[string]*item, version uint64) (moved []*item) 
 		moved = nil
 	}
 	s.items, s.listed = items, true
+	s.turns++
 	return moved
 }

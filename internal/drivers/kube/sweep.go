@@ -25,6 +25,13 @@ type sweep struct {
 	silent []string // kinds that could not be listed
 }
 
+// isDue reports whether it is time for the next.
+func (s *sweep) isDue() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return !time.Now().Before(s.due)
+}
+
 // search begins a watch for every kind with objects of the stack, if it is time to look for them. Kinds that are wanted
 // are watched anyway.
 func (s *link) search(ctx context.Context, wanted map[schema.GroupVersionKind]mapping) error {

@@ -8,13 +8,16 @@ STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.8.2
 FUZZTIME ?= 1m
 GOVULNCHECK := golang.org/x/vuln/cmd/govulncheck@v1.9.0
 
-.PHONY: build test race fuzz lint vuln bench bench-long bench-guard bench-baseline setup
+.PHONY: build sizes test race fuzz lint vuln bench bench-long bench-guard bench-baseline setup
 
 build: ## bin/recsysd: static, stripped
 	CGO_ENABLED=0 go build -trimpath -tags $(TAGS) -ldflags '$(LDFLAGS)' -o bin/recsysd ./cmd/recsysd
 
 setup: ## what the tests need: Debian's packages, the Kubernetes control plane
 	./test/setup
+
+sizes: ## what each module adds to the stripped binary
+	@./test/sizes '$(TAGS)' '$(LDFLAGS)'
 
 test: setup
 	go test -timeout 40m ./...

@@ -42,7 +42,9 @@ func newCloudHalf(t *testing.T, folder, environment, name string) *cloudHalf {
 // open makes the kinds, as after a restart.
 func (h *cloudHalf) open(stack string) {
 	h.Helper()
-	set, err := drivers.Kinds(h.Context(), drivers.Config{Stack: stack, GCP: h.google.Config()})
+	c := h.google.Config()
+	c.Limits, c.Caller = gcp.NewLimits(), stack
+	set, err := drivers.Kinds(h.Context(), drivers.Config{Stack: stack, GCP: c})
 	if err != nil {
 		h.Fatal(err)
 	}
@@ -201,5 +203,33 @@ func TestAllReadsOfAPassAreSideBySide(t *testing.T) {
 	case <-together:
 	default:
 		t.Errorf("of %d requests, those that came before any was answered are %q", all, came)
+	}
+}
+
+// A service that asks not to be called blinds its own kind, which says why, and is not called; what the other services have is seen.
+func TestAPauseBlindsItsKindAlone(t *testing.T) {
+	h := newCloudHalf(t, "../../examples", "", "recsys")
+	h.google.Throttle("storage.buckets.list", time.Hour, 1)
+	for range 2 {
+		h.google.Forget()
+		for _, k := range h.kinds {
+			sight, err := k.Observe(t.Context(), h.of(k), true)
+			if err != nil {
+				t.Errorf("%s: %v", k.Name, err)
+			}
+			if why := sight.Unlisted[k.Name]; (why != nil) != (k.Name == "bucket") {
+				t.Errorf("%s: could not be listed: %v", k.Name, why)
+			}
+			for _, o := range sight.Found {
+				if unknown := strings.Contains(o.Detail, "storage is not called now: not before") && strings.Contains(o.Detail, "it asked for that"); (o.State == resource.Unknown) != (k.Name == "bucket") || unknown != (k.Name == "bucket") {
+					t.Errorf("%s: %v %q", o.Ref, o.State, o.Detail)
+				}
+			}
+		}
+	}
+	for _, c := range h.google.Calls() {
+		if c.Service == gcp.Storage {
+			t.Errorf("%s was sent in the pause", c.Method)
+		}
 	}
 }

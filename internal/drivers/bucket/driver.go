@@ -48,7 +48,9 @@ func New(ctx context.Context, c gcp.Config, stack string, who *gcp.Principals) (
 	// Reads get over a hiccup; writes are never sent twice (see write), because the next pass looks before it decides again.
 	client.SetRetry(
 		storage.WithMaxAttempts(3), storage.WithBackoff(gax.Backoff{Initial: 200 * time.Millisecond, Max: time.Second}),
-		storage.WithErrorFunc(func(err error) bool { return !errors.Is(err, context.DeadlineExceeded) && storage.ShouldRetry(err) }),
+		storage.WithErrorFunc(func(err error) bool {
+			return !errors.Is(err, context.DeadlineExceeded) && !gcp.HeldBack(err) && storage.ShouldRetry(err)
+		}),
 	)
 	sizes, err := newSizes(ctx, c)
 	if err != nil {

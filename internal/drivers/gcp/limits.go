@@ -2,6 +2,7 @@ package gcp
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"sync"
 	"time"
@@ -177,6 +178,12 @@ func (g *gate) refuse(ctx context.Context) error {
 
 // heldBack is the error of a call that was not sent. It counts as ResourceExhausted to Code, and is not repeated.
 type heldBack struct{ text string }
+
+// HeldBack reports whether err is of a call that was not sent, because it was not its turn.
+func HeldBack(err error) bool {
+	var held *heldBack
+	return errors.As(err, &held)
+}
 
 func (e *heldBack) Error() string              { return e.text }
 func (e *heldBack) GRPCStatus() *status.Status { return status.New(codes.ResourceExhausted, e.text) }

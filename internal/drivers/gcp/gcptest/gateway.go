@@ -71,13 +71,18 @@ func writeError(w http.ResponseWriter, err error) {
 		code, b = http.StatusInternalServerError, nil
 	}
 	w.Header().Set("Content-Type", "application/json")
+	askLater(w, s)
+	w.WriteHeader(code)
+	_, _ = w.Write(b) // the client has gone; nobody is left to tell
+}
+
+// askLater says in a header when to come again, if s says so.
+func askLater(w http.ResponseWriter, s *status.Status) {
 	for _, d := range s.Details() {
 		if r, ok := d.(*errdetails.RetryInfo); ok {
 			w.Header().Set("Retry-After", strconv.Itoa(int(math.Ceil(r.GetRetryDelay().AsDuration().Seconds()))))
 		}
 	}
-	w.WriteHeader(code)
-	_, _ = w.Write(b) // the client has gone; nobody is left to tell
 }
 
 var codeNames = map[codes.Code]string{

@@ -213,6 +213,7 @@ func writeStorageError(w http.ResponseWriter, err error) {
 	if !errors.As(err, &r) {
 		s := status.Convert(err)
 		r = refusal{httpStatus(s.Code()), "backendError", s.Message()}
+		askLater(w, s)
 	}
 	b, err := json.Marshal(map[string]any{"error": map[string]any{
 		"code": r.http, "message": r.text, "errors": []map[string]string{{"message": r.text, "domain": "global", "reason": r.reason}},

@@ -29,6 +29,7 @@ type member struct {
 	poll       string
 	repo       *gittest.Repo
 	head       string          // its newest commit
+	served     bool            // from the bare repository; else the daemon reads where commits are made
 	proxy      *kubetest.Proxy // in front of the cluster, for it alone; nil: it is spoken to directly
 	git        *gittest.HTTP   // nil: the repository is a path
 }
@@ -42,20 +43,20 @@ func newFleet(t testing.TB, name string, n int) *fleet {
 		t.Fatal(err)
 	}
 	for i := range n {
-		m := f.join(fmt.Sprintf("%s-%02d", name, i))
-		m.url, m.kubeconfig, m.poll = m.repo.Dir, config, "1h"
+		m := f.join(fmt.Sprintf("%s-%02d", name, i), false)
+		m.url, m.kubeconfig, m.poll = m.repo.Work, config, "1h"
 		f.members = append(f.members, m)
 	}
 	return f
 }
 
-func (f *fleet) join(name string) *member {
+func (f *fleet) join(name string, served bool) *member {
 	f.Helper()
 	repo, err := gittest.NewRepo(filepath.Join(f.dir, "fleet"), name)
 	if err != nil {
 		f.Fatal(err)
 	}
-	m := &member{name: name, repo: repo}
+	m := &member{name: name, repo: repo, served: served}
 	f.pushTo(m, "first")
 	return m
 }
@@ -63,7 +64,7 @@ func (f *fleet) join(name string) *member {
 // stray makes a member whose ways to Git and to the cluster can be cut.
 func (f *fleet) stray(name string) *member {
 	f.Helper()
-	m := f.join(name)
+	m := f.join(name, true)
 	var err error
 	if m.proxy, err = kube.Proxy(); err != nil {
 		f.Fatal(err)
@@ -148,12 +149,28 @@ func (f *fleet) pushTo(m *member, value string) time.Time {
 		fmt.Fprintf(&objects, "---\napiVersion: v1\nkind: ConfigMap\nmetadata: {name: c-%d}\ndata: {n: \"%s\", filler: %s}\n", i, map[bool]string{true: value, false: "0"}[i == 0], strings.Repeat("x", 500))
 	}
 	stack := fmt.Sprintf("apiVersion: recsysd.dev/v1alpha1\nkind: Stack\nname: %s\nproject: acme\nregion: us-central1\nmanifests: [k8s/*.yaml]\n", m.name)
-	head, err := m.repo.Commit(value, map[string]string{"stack.yaml": stack, "k8s/all.yaml": objects.String()})
+	files := map[string]string{"stack.yaml": stack, "k8s/all.yaml": objects.String()}
+	ref := filepath.Join(m.repo.Work, ".git", "refs", "heads", "main")
+	var err error
+	if m.served {
+		_, err = m.repo.Commit(value, files)
+	} else if err = m.repo.Write(files); err == nil {
+		if m.head == "" {
+			_, err = m.repo.Git("add", "--all")
+		}
+		if err == nil {
+			_, err = m.repo.Git("commit", "--quiet", "--all", "--message", value) // nothing more: 48 of these are one round
+		}
+	}
 	if err != nil {
 		f.Fatal(err)
 	}
-	m.head = strings.TrimSpace(head)
-	info, err := os.Stat(filepath.Join(m.repo.Dir, "refs", "heads", "main"))
+	head, err := os.ReadFile(ref)
+	if err != nil {
+		f.Fatal(err)
+	}
+	m.head = strings.TrimSpace(string(head))
+	info, err := os.Stat(ref)
 	if err != nil {
 		f.Fatal(err)
 	}

@@ -21,6 +21,7 @@ import (
 type greeting struct {
 	service *url.URL // of git-upload-pack
 	proven  bool     // who asks may be proven there, too: it is where the credentials were meant for
+	moved   bool     // another address has led there
 	can     abilities
 	err     error // it was not understood
 }
@@ -71,7 +72,7 @@ func (h *httpTalks) open(ctx context.Context, prefix string) (talk, map[string]p
 	case g.can != nil: // go-git has found no references in it
 		t := h.talk(&g)
 		refs, err := t.refs(ctx, prefix)
-		if err == nil {
+		if err == nil && !g.moved { // where an address leads may change, and what it led to may go on answering
 			h.known = &g
 		}
 		return t, refs, err
@@ -110,6 +111,7 @@ func hear(req *http.Request, res *http.Response) {
 		}
 		body.Discard(len(first)) // from the buffer: it cannot fail
 		_, _, g.proven = req.BasicAuth()
+		g.moved = req.Response != nil
 		g.service = req.URL.JoinPath("..", "..", transport.UploadPackServiceName)
 		g.service.RawQuery = ""
 		g.can, g.err = readAbilities(body)

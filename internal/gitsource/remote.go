@@ -24,7 +24,7 @@ type remote struct {
 	open   func(ctx context.Context, prefix string) (talk, map[string]plumbing.Hash, error) // with the references that have the prefix
 }
 
-// list costs one request over http once the server is known, one connection over ssh. The conversation stays open, for a redirect
+// list costs one request over http once the server is known, if no redirect leads to it, one connection over ssh. The conversation stays open, for a redirect
 // that was followed here counts for the requests that come after.
 func (r *remote) list(ctx context.Context) (listing, error) {
 	talk, refs, err := r.open(ctx, branchRef(r.branch))

@@ -42,6 +42,7 @@ type Source struct {
 	err      error  // of the last poll
 	failures int    // polls that failed in a row
 	refused  *refusal
+	whole    plumbing.Hash // a tip that could not be received as what it has beyond the one before
 }
 
 // refusal is the verdict over a commit that is not fetched again however often it is seen.
@@ -133,9 +134,12 @@ func (s *Source) update(ctx context.Context, rewritten bool) (err error) {
 		return s.refused.err
 	}
 	// Only what is whole and proven is ever visible; until then the revision before it stays.
-	before, _ := s.current.Tree.(*tree)
-	t, err := s.store.add(ctx, tip, before, l.download)
+	since := s.base(tip)
+	t, err := s.store.add(ctx, tip, since, l.download)
 	if err != nil {
+		if s.whole = plumbing.ZeroHash; since != nil {
+			s.whole = tip
+		}
 		return s.refuse(tip, fmt.Errorf("commit %s: %w", tip, err))
 	}
 	accepted := s.store.remember.Accepted
@@ -146,6 +150,18 @@ func (s *Source) update(ctx context.Context, rewritten bool) (err error) {
 	}
 	s.refused = nil
 	return s.accept(t)
+}
+
+// base is what the pack of a new tip may stand on, which is kept until the tip is accepted or discarded; nil: it is received whole. If that
+// comes to nothing with a server, the next poll tries the other.
+func (s *Source) base(tip plumbing.Hash) *tree {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	before, _ := s.current.Tree.(*tree)
+	if s.whole == tip {
+		before = nil
+	}
+	return s.store.await(tip, before)
 }
 
 // prove returns ErrRewritten, with both commits and the way out, unless the tip is seen to descend from what was accepted.
@@ -186,6 +202,7 @@ func (s *Source) accept(t *tree) error {
 func (s *Source) discard() error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	s.store.awaited = ""
 	return s.store.prune(s.store.remember.Accepted, s.store.remember.Kept, s.lent)
 }
 

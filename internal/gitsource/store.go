@@ -25,6 +25,7 @@ type store struct {
 	max      int64
 	remember state
 	opened   map[string]*pack // by commit: two that are needed may stand on the same
+	awaited  string           // a commit that is being received: until it is judged its pack stays, too
 }
 
 // state is state.json.
@@ -109,9 +110,6 @@ type filling func(ctx context.Context, since *tree, w io.Writer) (largeMissing b
 // add receives what a commit has beyond since, an earlier one, proves that together they are complete, and puts it in its place. If they
 // are not, or the two together waste too much room, the commit is received whole.
 func (s *store) add(ctx context.Context, commit plumbing.Hash, since *tree, fill filling) (*tree, error) {
-	if since != nil && !s.mayStand(commit, since) {
-		since = nil
-	}
 	file, largeMissing, err := s.receive(ctx, since, fill)
 	if err != nil {
 		return nil, err
@@ -135,9 +133,19 @@ func (s *store) add(ctx context.Context, commit plumbing.Hash, since *tree, fill
 	return t, nil
 }
 
+// await says that a commit is about to be added, and returns what its pack may stand on: since, or nothing.
+func (s *store) await(commit plumbing.Hash, since *tree) *tree {
+	s.awaited = commit.String()
+	if since == nil || !s.mayStand(commit, since) {
+		return nil
+	}
+	return since
+}
+
 // took notes what a commit that was added stands on. Until then its pack is nobody's.
 func (s *store) took(t *tree) {
 	commit := t.commit.String()
+	s.awaited = ""
 	s.opened[commit] = t.packs[0]
 	delete(s.remember.Stands, commit)
 	if !t.since.IsZero() {
@@ -263,7 +271,7 @@ func (s *store) save(lent string) error {
 
 // prune removes all packs but those needed and what they stand on, so that the disk holds a few however many commits there were.
 func (s *store) prune(needed ...string) error {
-	keep := map[string]bool{}
+	keep := map[string]bool{s.awaited: true}
 	for _, commit := range needed {
 		for _, c := range s.stack(commit) {
 			keep[c] = true

@@ -160,6 +160,12 @@ func (r *Reconciler) account(p *Pass, before, after map[resource.Ref]resource.Ob
 	maps.DeleteFunc(r.Memory.DriftSince, func(ref resource.Ref, _ time.Time) bool { return !wanted[ref] })
 	maps.DeleteFunc(r.strays, func(ref resource.Ref, _ stray) bool { return !wanted[ref] })
 	maps.DeleteFunc(r.repairs, func(ref resource.Ref, _ Repair) bool { return !wanted[ref] })
+	maps.DeleteFunc(r.efforts, func(on effortOn, _ *effort) bool { return !wanted[on.ref] })
+	maps.DeleteFunc(r.writes, func(ref resource.Ref, _ write) bool { return !wanted[ref] })
+	r.pace.keep(func(ref resource.Ref) bool {
+		_, seen := after[ref]
+		return wanted[ref] || seen || p.Missed(ref)
+	}, r.Settings.MinGap)
 	p.settle()
 	r.unexplained(p, before, after)
 	r.efforts.wrote(p)
@@ -189,8 +195,8 @@ func (r *Reconciler) unexplained(p *Pass, before, after map[resource.Ref]resourc
 		forms[w.Ref] = form(w, before[w.Ref])
 	}
 	for i, res := range p.Results {
-		if res.Verb != plan.Update || res.Outcome != plan.OK && !errors.As(res.Err, new(futile)) {
-			continue // a call that failed is no write that anything has to explain
+		if res.Verb != plan.Update || res.Outcome != plan.OK && !errors.As(res.Err, new(futile)) || errors.As(res.Err, new(postponed)) {
+			continue // a call that failed, or was not made again yet, is no write that anything has to explain
 		}
 		step := p.Plan.Steps[i]
 		last, wrote := r.writes[res.Ref]

@@ -194,7 +194,7 @@ func (d restless) Observe(ctx context.Context, want []pod, list bool) (resource.
 
 func TestUnexplained(t *testing.T) {
 	in("a write that neither a commit nor a hand explains", t, func(t *testing.T) {
-		w := begin(t, resource.Of(pod{Name: "a"}))
+		w := begin(t, resource.Of(pod{Name: "a"}), resource.Of(house{Name: "h"}))
 		w.Kinds[1] = resource.NewKind[pod]("pod", restless{sim.NewDriver[pod](w.cloud, "mine")})
 		unexplained := 0
 		for range 5 {
@@ -203,6 +203,12 @@ func TestUnexplained(t *testing.T) {
 		}
 		if unexplained < 2 {
 			t.Errorf("%d of some 4 pointless writes were noticed", unexplained)
+		}
+		w.pass()
+		for _, k := range []reconcile.Kick{{}, {Refs: []resource.Ref{aHouse("h")}}} {
+			if p := w.Pass(t.Context(), k); len(p.Unexplained) > 0 || result(p, aPod("a")).Outcome == plan.OK {
+				t.Errorf("what only waits out a failure is no write: %v: %s", p.Unexplained, account(p))
+			}
 		}
 	})
 	in("none when hands, commits and slow changes are all there is", t, func(t *testing.T) {

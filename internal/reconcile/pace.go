@@ -2,6 +2,7 @@ package reconcile
 
 import (
 	"fmt"
+	"maps"
 	"math/rand/v2"
 	"sync"
 	"time"
@@ -130,12 +131,23 @@ func (p *pace) wrote(ref resource.Ref) bool {
 	return p.repairs[ref]
 }
 
-// settle notes that ref is in sync.
+// settle notes that ref is in sync: there is nothing to be tried, nor to be refused.
 func (p *pace) settle(ref resource.Ref) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	delete(p.repairs, ref)
 	delete(p.failed, ref)
+	delete(p.refused, ref)
+}
+
+// keep forgets all but what is left. A write is remembered for as long as it keeps another one of the same name waiting.
+func (p *pace) keep(left func(resource.Ref) bool, gap time.Duration) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	maps.DeleteFunc(p.failed, func(ref resource.Ref, _ retry) bool { return !left(ref) })
+	maps.DeleteFunc(p.refused, func(ref resource.Ref, _ refusal) bool { return !left(ref) })
+	maps.DeleteFunc(p.repairs, func(ref resource.Ref, _ bool) bool { return !left(ref) })
+	maps.DeleteFunc(p.written, func(ref resource.Ref, at time.Time) bool { return !left(ref) && time.Since(at) >= gap })
 }
 
 // hurry lets everything be tried at once that only waits out a delay after failures.

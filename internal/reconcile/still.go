@@ -63,10 +63,11 @@ func (r *Reconciler) repeat(p *Pass) {
 // settleDown remembers a pass that the next may be like. What is under way, or told for a time only, makes it like none.
 func (r *Reconciler) settleDown(p *Pass, m Memory) {
 	r.still = nil
+	_, waits := motion(*p) // what is awaited is looked at again soon
 	busy := len(p.drift) + len(p.fights) + len(p.Detected) + len(p.Corrected) + len(p.Fought) + len(p.Unexplained) + len(p.Named) +
 		len(r.strays) + len(r.efforts) + len(r.authors) + len(r.inquiry.open) + len(r.Memory.DriftSince) + len(r.Memory.Fights)
 	switch {
-	case busy > 0, p.only != nil, p.stamps == nil, slices.Contains(p.stamps, 0), r.Destroy, r.Agree != nil, r.recorded != nil, !r.early.IsZero(),
+	case busy > 0, waits, p.only != nil, p.stamps == nil, slices.Contains(p.stamps, 0), r.Destroy, r.Agree != nil, r.recorded != nil, !r.early.IsZero(),
 		!p.plain(), !p.Converged(), len(p.unlisted) > 0, r.pace.busy(),
 		slices.ContainsFunc(p.Results, func(res plan.Result) bool { return res.Outcome != plan.None || res.Err != nil }):
 		return

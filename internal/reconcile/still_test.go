@@ -1,6 +1,7 @@
 package reconcile_test
 
 import (
+	"context"
 	"errors"
 	"reflect"
 	"testing"
@@ -77,6 +78,51 @@ func TestAPassLikeTheOneBefore(t *testing.T) {
 			}
 		})
 	}
+	for _, c := range []struct {
+		why  string
+		move func(w *world)
+	}{
+		{"something was removed", func(w *world) { w.git.push(stack[:2]...) }},
+		{"what was fought over is no longer wanted", func(w *world) {
+			w.Kinds[1] = resource.NewKind[pod]("pod", overruled{sim.NewDriver[pod](w.cloud, "mine"), func() { w.resize("b", 10+w.cloud.Calls(sim.Update)) }})
+			w.resize("b", 7)
+			w.pass()
+			must(w.t, w.cloud.Remove(aPod("b")))
+			w.git.push(stack[:2]...)
+		}},
+		{"a commit asks no longer for what was refused", func(w *world) {
+			w.fail(sim.Update, aPod("a"), resource.ErrRejected)
+			w.git.push(stack[0], resource.Of(pod{Name: "a", In: "h", Size: 2}), stack[2])
+			w.pass()
+			w.git.push(stack...)
+		}},
+	} {
+		in("again when all is well after "+c.why, t, func(t *testing.T) {
+			w := begin(t, stack...)
+			w.settle()
+			c.move(w)
+			for range 3 { // until no fight is looked out for
+				w.settle()
+				time.Sleep(time.Hour)
+			}
+			if w.pass(); !w.pass().Same {
+				t.Error("every pass is made from the beginning, for ever")
+			}
+		})
+	}
+	in("nor while anything is awaited: that is looked at again soon", t, func(t *testing.T) {
+		w := begin(t, stack...)
+		w.settle()
+		w.cloud.Delays["pod"] = sim.Delay{Update: 2 * time.Hour}
+		w.git.push(stack[0], resource.Of(pod{Name: "a", In: "h", Size: 2}), stack[2])
+		w.pass()
+		time.Sleep(time.Hour)
+		passes := len(w.passes)
+		w.run(nil, 10*time.Minute)
+		if n := len(w.passes) - passes; n < 30 {
+			t.Errorf("%d passes in 10 minutes, in which something is being changed", n)
+		}
+	})
 	in("nor while drift was put back lately: three times is a fight", t, func(t *testing.T) {
 		w := begin(t, stack...)
 		w.settle()
@@ -91,6 +137,17 @@ func TestAPassLikeTheOneBefore(t *testing.T) {
 			t.Errorf("no fight is seen: %s", account(p))
 		}
 	})
+}
+
+// overruled is a driver whose every update is followed by that of another hand.
+type overruled struct {
+	*sim.Driver[pod]
+	hand func()
+}
+
+func (d overruled) Update(ctx context.Context, want, live pod, drift []resource.Change) error {
+	defer d.hand()
+	return d.Driver.Update(ctx, want, live, drift)
 }
 
 func must(t *testing.T, err error) {

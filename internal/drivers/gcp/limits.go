@@ -189,7 +189,7 @@ func (e *heldBack) Error() string              { return e.text }
 func (e *heldBack) GRPCStatus() *status.Status { return status.New(codes.ResourceExhausted, e.text) }
 
 // A pause that the service asks for is kept, within reason. Where it only says that there were too many calls, each further one
-// that it refuses doubles the pause.
+// that it refuses after a pause doubles the next.
 const (
 	firstHold      = time.Second
 	longestBackoff = time.Minute
@@ -214,11 +214,15 @@ func (g *gate) answered(a answer) {
 		p = &pause{}
 		g.limits.pauses[g.key] = p
 	}
+	// Whoever is answered while it pauses was sent before that, side by side with the call whose refusal began it: both are one.
+	again := time.Until(p.until) <= 0
 	length := min(a.after, longestHold)
-	if length == 0 {
+	if length == 0 && again {
 		length = min(firstHold<<min(p.in, 10), longestBackoff)
 	}
-	p.in++
+	if again {
+		p.in++
+	}
 	if until := time.Now().Add(length); until.After(p.until) {
 		p.until, p.asked = until, a.after > 0
 	}

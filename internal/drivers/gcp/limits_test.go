@@ -227,6 +227,21 @@ func TestRefusalsInARowDoubleThePause(t *testing.T) {
 	})
 }
 
+func TestCallsThatAreRefusedTogetherAreOneRefusal(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		g := Config{Limits: NewLimits(), Project: "acme"}.gate(Compute)
+		for _, want := range []time.Duration{time.Second, 2 * time.Second, 4 * time.Second} {
+			for range 20 { // as many as a pass makes side by side
+				g.answered(answer{tooMany: true})
+			}
+			if have := time.Until(g.paused()); have != want {
+				t.Errorf("paused for %v, want %v", have, want)
+			}
+			time.Sleep(want)
+		}
+	})
+}
+
 func TestAPauseIsTheProjectsOwn(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		l := NewLimits()

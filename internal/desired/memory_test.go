@@ -66,16 +66,19 @@ func TestMemoryChangesNothing(t *testing.T) {
 	}
 	tree := hashed{fstest.MapFS{}, map[string]int{}}
 	o := Options{Memory: new(Memory), Now: time.Date(2026, 1, 5, 12, 0, 0, 0, time.UTC)}
-	wants := 0
+	wants, ignored := 0, 0
+	var earlier, asItWas *Stack // a pass may hold on to it
 	for range 3000 {
 		name := fmt.Sprintf("k8s/f%d.yaml", random.IntN(6))
 		tree.MapFS[name] = &fstest.MapFile{Data: []byte(contents("f" + name[5:6]))}
 		stack := "apiVersion: recsysd.dev/v1alpha1\nkind: Stack\nname: n\nproject: acme\nregion: us-central1\nmanifests: [\"k8s/*.yaml\"]\n"
 		stack += pick("", "", "labels: {team: x}\n") + pick("", "", "namespace: other\n") + pick("", "", "protect: false\n") + pick("", "", "mode: observe\n") +
 			pick("", "", "schedule: {timezone: UTC, awake: Mon-Fri 08:00-18:00}\n")
+		stack += pick("", "", "clusters: {primary: {}}\n", "clusters: {other: {name: b}}\n")
+		stack += pick("", "", "ignore: [{on: Deployment/*, fields: [spec.replicas]}, {on: \"ConfigMap/f*\", fields: [data.n]}]\n", "ignore: [{on: \"*/*/f2\", fields: [data]}]\n")
 		stack += pick("", "", "workloads:\n  w: {image: \"i:1\", env: {E: {secret: key, key: a}}}\n")
 		tree.MapFS["stack.yaml"] = &fstest.MapFile{Data: []byte(stack)}
-		o.External = random.IntN(4) > 0
+		o.External = random.IntN(4) > 0 && !strings.Contains(stack, "clusters:")
 		o.Offline = !o.External
 		o.Now = o.Now.Add(time.Duration(random.IntN(20)) * time.Hour)
 		fresh := o
@@ -90,10 +93,17 @@ func TestMemoryChangesNothing(t *testing.T) {
 			if !reflect.DeepEqual(got, want) {
 				t.Fatalf("with a memory:\n%+v\nwithout:\n%+v", got, want)
 			}
+			if !reflect.DeepEqual(earlier, asItWas) {
+				t.Fatalf("the reading before has become:\n%+v\nfrom:\n%+v", earlier, asItWas)
+			}
+			earlier, asItWas = got, want
+			if slices.ContainsFunc(got.Resources, func(r resource.Resource) bool { return len(r.Ignore) > 0 }) {
+				ignored++
+			}
 		}
 	}
-	if wants < 150 {
-		t.Errorf("only %d of the stacks were valid: this tests little", wants)
+	if wants < 150 || ignored < 30 {
+		t.Errorf("only %d of the stacks were valid, and %d ignored something: this tests little", wants, ignored)
 	}
 }
 

@@ -56,7 +56,8 @@ func (o *Object) asks(p *Object) bool {
 func (s *looks) note(want *Object, w *watch, live *item, found *resource.Live[Object], p *prediction) *resource.Live[Object] {
 	notes := live.object.GetAnnotations()
 	timed := notes[AnnotationAwakeUntil] != "" || notes[AnnotationAsleepUntil] != ""
-	if p.until.IsZero() || found.State == resource.Pending || timed || len(want.Images) > 0 || want.seen != nil {
+	byPods := found.State == resource.Pending || found.State != live.state
+	if p.until.IsZero() || byPods || timed || len(want.Images) > 0 || want.seen != nil {
 		s.mu.Lock()
 		defer s.mu.Unlock()
 		delete(s.last, address(want))

@@ -46,6 +46,13 @@ func TestRolloutsThatFail(t *testing.T) {
 					t.Errorf("it is %v, with %q; want broken, with %q", o.State, o.Detail, part)
 				}
 			}
+			for range 3 { // its own status does not tell when another pod takes its turn, or fails for another reason
+				w.requests.take()
+				o = w.see(bad)
+				if asked := w.requests.take(); len(asked) == 0 || o.State != resource.Broken {
+					t.Errorf("it is %v, and its pods are not asked again", o.State)
+				}
+			}
 			if kind == "Job" {
 				return // its template cannot change
 			}

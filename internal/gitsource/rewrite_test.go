@@ -3,6 +3,7 @@ package gitsource
 import (
 	"errors"
 	"fmt"
+	"os"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -162,4 +163,31 @@ func TestAnotherBranchIsAnotherHistory(t *testing.T) {
 	kept, _, err := again.Kept(t.Context())
 	ok(t, err)
 	wantContent(t, kept, first, "main")
+}
+
+// A repository that was made anew under the same address knows nothing of what was accepted: that is a rewritten branch, not a server's
+// fault, and can be accepted as one.
+func TestARepositoryThatIsMadeAnew(t *testing.T) {
+	for _, way := range []string{"http", "old http", "ssh", "old ssh", "path"} {
+		t.Run(way, func(t *testing.T) {
+			w := newWorld(t)
+			cfg := w.ways()[way]
+			cfg.Dir = t.TempDir()
+			first := w.commit(t, map[string]string{"stack.yaml": "one"})
+			s := open(t, cfg)
+			wantRevision(t, s, first, "one")
+			ok(t, os.RemoveAll(w.repo.Dir))
+			must(w.repo.Git("init", "-q", "--bare", "-b", "main", w.repo.Dir))(t)
+			second := must(w.repo.Rewrite("anew", map[string]string{"stack.yaml": "other"}))(t)
+			for range 2 {
+				if err := s.Poll(t.Context()); !errors.Is(err, ErrRewritten) {
+					t.Errorf("%v is not ErrRewritten", err)
+				}
+			}
+			r, _ := s.Fetch(t.Context())
+			wantContent(t, r, first, "one")
+			ok(t, s.AcceptRewrite(t.Context()))
+			wantRevision(t, s, second, "other")
+		})
+	}
 }

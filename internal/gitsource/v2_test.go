@@ -101,12 +101,14 @@ func TestAServerThatChanges(t *testing.T) {
 		fmt.Fprint(rw, "000eversion 2\n0012fetch=shallow\n0000")
 	}))
 	defer other.Close()
-	w.oldHTTP.Misbehave(func(rw http.ResponseWriter, r *http.Request, _ http.Handler) {
-		http.Redirect(rw, r, other.URL+r.URL.String(), http.StatusFound)
-	})
-	wantError(t, open(t, cfg).Poll(t.Context()), "instead of git's own")
-	if get, post := <-heard, <-heard; get != "GET " || post != "POST " {
-		t.Errorf("the server that another one has led to was sent %q and %q", get, post)
+	for _, as := range []string{"", "somebody:else@"} {
+		w.oldHTTP.Misbehave(func(rw http.ResponseWriter, r *http.Request, _ http.Handler) {
+			http.Redirect(rw, r, strings.Replace(other.URL, "://", "://"+as, 1)+r.URL.String(), http.StatusFound)
+		})
+		wantError(t, open(t, cfg).Poll(t.Context()), "instead of git's own")
+		if get, post := <-heard, <-heard; get != "GET " || post != "POST " {
+			t.Errorf("the server that another one has led to, as %q, was sent %q and %q", as, get, post)
+		}
 	}
 }
 

@@ -212,6 +212,37 @@ func TestSilence(t *testing.T) {
 	})
 }
 
+// A server whose database was restored from an older copy has forgotten versions, and an edit. What it had told before is not kept.
+func TestServerGoesBack(t *testing.T) {
+	s := &rogue{}
+	s.stream = func(ctx context.Context, version string, w io.Writer) {
+		if version != "" {
+			fmt.Fprint(w, `{"type":"ERROR","object":{"kind":"Status","apiVersion":"v1","status":"Failure","reason":"Expired","code":410}}`+"\n")
+			return
+		}
+		all(w)
+		if s.requests("watch") == 1 {
+			fmt.Fprintf(w, `{"type":"MODIFIED","object":`+rogueMap+"}\n", 90, "edited")
+			fmt.Fprintf(w, `{"type":"ADDED","object":`+strings.Replace(rogueMap, `"name":"a"`, `"name":"b"`, 1)+"}\n", 91, "v")
+			return
+		}
+		<-ctx.Done()
+	}
+	s.drive(t, func(t *testing.T, d *Driver, look func() (resource.Seen[Object], error)) {
+		if _, err := look(); err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(time.Minute)
+		seen, err := look()
+		if err != nil || len(seen.Live) != 1 || text(seen.Live[0].Spec.Manifest, "data", "k") != "v" {
+			t.Errorf("seen are %v: %v", seen.Live, err)
+		}
+		if s.requests("watch") != 3 {
+			t.Errorf("the server was asked %v", s.made)
+		}
+	})
+}
+
 // A server that closes connections instead of answering, from its first one or after a while, always or mostly: what is there is seen or is
 // unknown, never absent; it is asked a bounded number of times; and when it answers again, everything is seen again.
 func TestConnectionsAreClosed(t *testing.T) {

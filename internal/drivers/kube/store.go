@@ -142,18 +142,19 @@ func (s *store) doubt(namespace, name string) {
 	s.turns++
 }
 
-// replace takes in everything that there is at a version and returns what is worth a look; nothing at the first.
-func (s *store) replace(items map[string]*item, version uint64) (moved []*item) {
+// replace takes in everything that there is at a version and returns what is worth a look; nothing at the first. With anew, nothing that is known
+// is newer than that.
+func (s *store) replace(items map[string]*item, version uint64, anew bool) (moved []*item) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for k, before := range s.items {
 		now := items[k]
 		switch {
-		case now == nil && before.version > version: // an answer of our own, newer than the list
+		case now == nil && before.version > version && !anew: // an answer of our own, newer than the list
 			items[k] = before
 		case now == nil:
 			moved = append(moved, before)
-		case now.version < before.version:
+		case now.version < before.version && !anew:
 			items[k] = before
 		}
 	}
@@ -163,6 +164,9 @@ func (s *store) replace(items map[string]*item, version uint64) (moved []*item) 
 		}
 	}
 	for k, o := range s.ours {
+		if anew {
+			o.gone = 0
+		}
 		if items[k] == nil {
 			o.gone = max(o.gone, version)
 		}

@@ -98,10 +98,12 @@ func (w *watch) page(ctx context.Context, o metav1.ListOptions) (*unstructured.U
 	return w.s.dynamic.Resource(w.gvr).List(ctx, o)
 }
 
-// fill takes in everything that there is at a version.
+// fill takes in everything that there is at a version. One that is older than what the server has told of before is of another past, as after
+// its database was restored from a copy: then nothing of what is known is kept.
 func (w *watch) fill(items map[string]*item, version string) {
-	w.notify(w.store.replace(items, number(version))...)
-	w.version = version
+	at := number(version)
+	w.notify(w.store.replace(items, at, at != 0 && at < w.newest)...)
+	w.version, w.newest = version, at
 }
 
 // stream follows what happens after the store's version. With filling it begins with everything that there is, object by object, which
@@ -206,6 +208,7 @@ func (w *watch) take(e apiwatch.Event, filling map[string]*item) (map[string]*it
 		return filling, nil
 	}
 	w.version = u.GetResourceVersion()
+	w.newest = max(w.newest, number(w.version))
 	switch e.Type {
 	case apiwatch.Added, apiwatch.Modified:
 		if w.store.stale(u) {

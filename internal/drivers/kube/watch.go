@@ -32,6 +32,7 @@ type watch struct {
 
 	// Of the goroutine alone.
 	version  string // that the store is at; "": it is to be filled
+	newest   uint64 // version that the server has told of
 	caught   bool   // the stream that runs, or ran last, has come to where the store was up to date
 	barren   int    // streams begun since anything came over one
 	bookmark bool   // the server sends bookmarks: silence means something

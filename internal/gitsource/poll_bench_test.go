@@ -17,8 +17,8 @@ import (
 	"recsysd.dev/recsysd/internal/gitsource/gittest"
 )
 
-// A poll that finds nothing new, of a repository with 5,000 branches. The processor time is this process's alone over ssh and http counts
-// the servers' Go side, too, which is in it; git itself is not. The floor is git ls-remote of the one branch.
+// A poll that finds nothing new, of a repository with 5,000 branches. The processor time is this process's: over ssh and
+// http the servers' Go side is in it, too, git itself is not. The floor is git ls-remote of the one branch.
 func BenchmarkPollUnchanged(b *testing.B) {
 	w := newWorld(b)
 	w.commit(b, map[string]string{"stack.yaml": "one"})

@@ -108,7 +108,10 @@ func parse(r io.Reader) ([]row, error) {
 			if row.was, err = median(record, column, stored); err == nil {
 				row.is, err = median(record, column, now)
 			}
-			if err != nil || unit == "" {
+			if unit == "" {
+				err = errors.Join(err, errors.New("it has no unit"))
+			}
+			if err != nil {
 				return nil, fmt.Errorf("benchstat's CSV: %q is not understood: %w", record, err)
 			}
 			// The comparison stands behind both medians and their intervals; ~ says that it may be noise.

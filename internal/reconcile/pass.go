@@ -104,7 +104,8 @@ type Pass struct {
 	// Named are the resources of which it was learned, with this pass, who has changed them: now, or before an earlier pass put that back.
 	Named map[resource.Ref]resource.Author
 
-	// Same: everything is as in the pass before, what is to be remembered included, and that was recorded. Only the times are others.
+	// Same: everything is as in the pass before, what is to be remembered included, and that was recorded. Only the times are others, why it was
+	// made, and whether Git could be reached.
 	Same bool
 
 	outcome  Outcome          // once the pass is through

@@ -164,7 +164,7 @@ func (r *runner) ready() error {
 }
 
 // healthy says why the stack makes no progress. Progress is a pass that begins or ends, and every step in it; between two of
-// these lies at most a pause, or one look and one step, each with its time limit.
+// these lies at most a pause, or a look, which may be made twice, and one step, each with its time limit.
 func (r *runner) healthy(now time.Time) error {
 	r.mu.Lock()
 	defer r.mu.Unlock()

@@ -81,7 +81,7 @@ func add(v *plan.View, k resource.Kind, ours []resource.Resource, sight resource
 // lookAt observes one kind within the time of one step. A listing that failed lately is left out and still counts as failed. With spare, the
 // kind need not work out what has not changed.
 func (r *Reconciler) lookAt(ctx context.Context, k resource.Kind, ours []resource.Resource, spare bool) (resource.Sight, error) {
-	ctx, cancel := context.WithTimeoutCause(ctx, r.Settings.StepTimeout, fmt.Errorf("no answer within %s", r.Settings.StepTimeout))
+	ctx, cancel := r.patiently(ctx)
 	defer cancel()
 	r.mu.Lock()
 	lately := r.unlisted[k.Name]
@@ -93,10 +93,7 @@ func (r *Reconciler) lookAt(ctx context.Context, k resource.Kind, ours []resourc
 	}
 	sight, err := observe()
 	if err != nil {
-		if ctx.Err() != nil && !errors.Is(err, context.Cause(ctx)) {
-			err = fmt.Errorf("%w: %w", context.Cause(ctx), err)
-		}
-		return sight, err
+		return sight, because(ctx, err)
 	}
 	if !list {
 		sight.Unlisted = map[string]error{k.Name: lately.err}
@@ -111,6 +108,19 @@ func (r *Reconciler) lookAt(ctx context.Context, k resource.Kind, ours []resourc
 		delete(r.unlisted, k.Name)
 	}
 	return sight, nil
+}
+
+// patiently bounds ctx by the time of one step.
+func (r *Reconciler) patiently(ctx context.Context) (context.Context, context.CancelFunc) {
+	return context.WithTimeoutCause(ctx, r.Settings.StepTimeout, fmt.Errorf("no answer within %s", r.Settings.StepTimeout))
+}
+
+// because adds to err why ctx was ended, if it was.
+func because(ctx context.Context, err error) error {
+	if err != nil && ctx.Err() != nil && !errors.Is(err, context.Cause(ctx)) {
+		return fmt.Errorf("%w: %w", context.Cause(ctx), err)
+	}
+	return err
 }
 
 // unlisted is a listing that failed so many times in a row.

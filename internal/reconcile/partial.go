@@ -86,8 +86,9 @@ func (r *Reconciler) glance(ctx context.Context, want []resource.Resource, only 
 		if len(ours) == 0 {
 			continue
 		}
-		ctx, cancel := context.WithTimeout(ctx, r.Settings.StepTimeout)
+		ctx, cancel := r.patiently(ctx)
 		sight, err := k.Observe(ctx, ours, false)
+		err = because(ctx, err)
 		cancel()
 		sight.Notices = nil // those of the last whole look stand
 		add(&v, k, ours, sight, err)

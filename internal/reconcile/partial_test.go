@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"testing"
 	"time"
 
@@ -73,6 +74,15 @@ func TestPartialPass(t *testing.T) {
 		}
 		if w.cloud.Calls(sim.Update) != 2 {
 			t.Errorf("%d updates", w.cloud.Calls(sim.Update))
+		}
+	})
+	in("what does not answer in time is unknown, and said to be that", t, func(t *testing.T) {
+		w := begin(t, resource.Of(pod{Name: "a"}), resource.Of(pod{Name: "b"}))
+		w.settle()
+		w.cloud.SetFault(func(c sim.Call) sim.Fault { return sim.Fault{Hang: c.Op == sim.Observe} })
+		p := w.Pass(t.Context(), reconcile.Kick{Refs: []resource.Ref{aPod("a")}})
+		if why := p.Plan.Blind["pod"]; !strings.Contains(why, "no answer within 2m0s") || p.Outcome() != reconcile.Failed || len(p.Drift()) > 0 {
+			t.Errorf("blind because %q: %s", why, account(p))
 		}
 	})
 	in("the first pass is always over everything", t, func(t *testing.T) {

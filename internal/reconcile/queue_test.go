@@ -100,7 +100,7 @@ func TestTheFewestComeFirst(t *testing.T) {
 				last = i
 			}
 		}
-		if last > 60 { // 4 of wide that were there first, then about two of each at a time
+		if last > 90 { // 4 of wide that were there first, then two of each at a time; narrow misses every other round if it is always asked last
 			t.Errorf("the narrow stack was through after %d turns of all: %v", last, c.order)
 		}
 	})

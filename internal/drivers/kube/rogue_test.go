@@ -22,10 +22,10 @@ import (
 // the test. It is for what a real one never does.
 type rogue struct {
 	stream func(ctx context.Context, version string, w io.Writer) // answers a watch that was opened; "": one that is to begin with everything
-	closes func(asked int) bool                                   // instead of an answer the connection is closed, at that request; nil: never
 
-	mu   sync.Mutex
-	made map[string]int // requests, by what they were
+	mu     sync.Mutex
+	closes func(asked int) bool // instead of an answer the connection is closed, at that request; nil: never
+	made   map[string]int       // requests, by what they were
 }
 
 const rogueMap = `{"apiVersion":"v1","kind":"ConfigMap","metadata":{"name":"a","namespace":"n","uid":"u","resourceVersion":"%d","labels":{"recsysd.dev/stack":"s"},` +
@@ -46,9 +46,23 @@ func (s *rogue) requests(what string) int {
 	return s.made[what]
 }
 
+// hangsUp reports whether the request that was made last is answered by closing the connection.
+func (s *rogue) hangsUp() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.closes != nil && s.closes(s.made["all"])
+}
+
+// recover has every request answered from now on.
+func (s *rogue) recover() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.closes = nil
+}
+
 func (s *rogue) RoundTrip(req *http.Request) (*http.Response, error) {
 	s.count("all")
-	if s.closes != nil && s.closes(s.requests("all")) {
+	if s.hangsUp() {
 		return nil, io.EOF
 	}
 	reply := func(body io.ReadCloser) (*http.Response, error) {
@@ -269,7 +283,7 @@ func TestConnectionsAreClosed(t *testing.T) {
 				if n := s.requests("all"); n > 60*40 { // client-go asks again by itself where a connection is closed
 					t.Errorf("in an hour with 60 looks the server was asked %d times", n)
 				}
-				s.closes = nil
+				s.recover()
 				time.Sleep(time.Minute)
 				if seen, err := look(); err != nil || len(seen.Live) != 1 {
 					t.Errorf("once it answers again: %v, %v", seen.Live, err)

@@ -43,8 +43,13 @@ func TestStacksInTroubleDelayNoOther(t *testing.T) {
 	}
 
 	// Back again, and hanging from its first call on.
+	caught := hanging.caught()
 	f.configureFleet(all...)
-	time.Sleep(time.Second) // it is in the middle of it
+	select {
+	case <-caught:
+	case <-time.After(limit):
+		t.Fatal("the stack that hangs did not come back")
+	}
 	began = time.Now()
 	if err := f.stop(); err != nil || time.Since(began) > limit {
 		t.Errorf("the daemon took %s to stop: %v", time.Since(began), err)

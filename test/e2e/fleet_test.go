@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -86,6 +87,15 @@ func (f *fleet) hang(m *member) {
 	m.proxy.Refuse(func(_ http.ResponseWriter, r *http.Request) { <-r.Context().Done() })
 	f.begin(m)
 	m.git.Misbehave(gittest.Hang)
+}
+
+// caught is closed by the next call of a stray that hangs.
+func (m *member) caught() <-chan struct{} {
+	caught := make(chan struct{})
+	catch := sync.OnceFunc(func() { close(caught) })
+	m.proxy.Refuse(func(_ http.ResponseWriter, r *http.Request) { catch(); <-r.Context().Done() })
+	m.git.Misbehave(func(w http.ResponseWriter, r *http.Request, git http.Handler) { catch(); gittest.Hang(w, r, git) })
+	return caught
 }
 
 // fail lets a stray have work, and every call fail.

@@ -102,7 +102,6 @@ func (w *world) idle(stackKeys string) {
 	w.start()
 	w.within(3*time.Minute, "the stack converges", w.converged(commit))
 	w.passes(1) // the first in which nothing was left to do
-	time.Sleep(2 * time.Second)
 }
 
 // passes waits until n more passes are over. The daemon is looked at seldom, because that costs it more than a pass does.

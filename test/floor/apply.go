@@ -18,7 +18,6 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/apimachinery/pkg/util/yaml"
 	"k8s.io/client-go/dynamic"
-	"k8s.io/client-go/tools/clientcmd"
 )
 
 // apply makes the objects of manifest files that do not exist yet: the namespace, then each by one server-side apply, so many at a time,
@@ -40,12 +39,7 @@ func apply(ctx context.Context, args []string) error {
 		}
 		all = append(all, some...)
 	}
-	config, err := clientcmd.BuildConfigFromFlags("", args[0])
-	if err != nil {
-		return err
-	}
-	config.QPS = -1
-	client, err := dynamic.NewForConfig(config)
+	client, err := cluster(args[0])
 	if err != nil {
 		return err
 	}

@@ -10,8 +10,6 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime/schema"
-	"k8s.io/client-go/dynamic"
-	"k8s.io/client-go/tools/clientcmd"
 )
 
 // compare holds the ConfigMaps and Deployments of a namespace twice, as they are wanted and as they are, and compares all of them, round
@@ -21,11 +19,7 @@ func compare(ctx context.Context, args []string) error {
 	if len(args) != 3 {
 		return fmt.Errorf("want a kubeconfig, a namespace and a number of rounds")
 	}
-	config, err := clientcmd.BuildConfigFromFlags("", args[0])
-	if err != nil {
-		return err
-	}
-	client, err := dynamic.NewForConfig(config)
+	client, err := cluster(args[0])
 	if err != nil {
 		return err
 	}

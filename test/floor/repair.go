@@ -9,8 +9,6 @@ import (
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/apimachinery/pkg/watch"
-	"k8s.io/client-go/dynamic"
-	"k8s.io/client-go/tools/clientcmd"
 )
 
 // repair watches one resource of a namespace and writes an object back as it was first seen as soon as it is seen to differ: the shortest
@@ -19,11 +17,7 @@ func repair(ctx context.Context, args []string) error {
 	if len(args) != 3 {
 		return fmt.Errorf("want a kubeconfig, a namespace and a resource")
 	}
-	config, err := clientcmd.BuildConfigFromFlags("", args[0])
-	if err != nil {
-		return err
-	}
-	client, err := dynamic.NewForConfig(config)
+	client, err := cluster(args[0])
 	if err != nil {
 		return err
 	}
